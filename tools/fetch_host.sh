@@ -10,7 +10,7 @@ set -eu
 LC_ALL=C
 export LC_ALL
 build="gcc libc6-dev make binutils dpkg-dev xz-utils bzip2 python3"
-run="mtools cpio libgtk-3-0 libltdl7 vgabios ovmf"
+run="mtools cpio libgtk-3-0 libltdl7 libreadline8 vgabios ovmf"
 test="qemu-system-x86 libcmocka-dev clang libclang-rt-dev spin iproute2"
 
 die() {
