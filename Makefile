@@ -1,11 +1,33 @@
 # Godwit's build. `make help` lists the commands.
 BUILD := build
-CC ?= gcc
+CC := gcc
 CFLAGS_WARN := -Wall -Wextra -Wshadow -Wundef -Wconversion -Wno-sign-conversion -Wmissing-prototypes \
                -Wstrict-prototypes -Werror
 
-all: unit
+.PHONY: all
+all: $(BUILD)/BOOTX64.EFI
 
--include tests/unit/module.mk
+# Third-party packages: fetched by name, pinned in tools/deps.lock, built into build/deps. deps.mk says where they are.
+DEPS_STAMP := $(BUILD)/deps/deps.mk
+$(BUILD)/deps/deps.mk: tools/deps.lock tools/fetch.sh tools/build_deps.sh
+	tools/fetch_host.sh build
+	tools/fetch.sh
+	tools/build_deps.sh
+	@touch $@
+NO_DEPS_GOALS := clean help unit check
+ifneq ($(filter-out $(NO_DEPS_GOALS),$(or $(MAKECMDGOALS),all)),)
+-include $(BUILD)/deps/deps.mk
+endif
+
+-include net/module.mk
+include boot/module.mk
+include tests/unit/module.mk
 -include tests/fuzz/module.mk
+-include tests/bench/module.mk
+-include tests/guests/module.mk
 -include tests/machine/module.mk
+-include tools/module.mk
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/lapic.h"
+
+#include "kernel/cpu.h"
+#include "kernel/frames.h"
+#include "kernel/hw/cpuid_regs.h"
+#include "kernel/hw/lapic_regs.h"
+#include "kernel/hw/msr_regs.h"
+#include "kernel/io.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+
+#define TIMER_ONESHOT 0u
+#define TIMER_DEADLINE 2u
+#define MEASURE_US 1000
+
+static struct {
+    volatile void *page; /* NULL in x2APIC mode */
+    bool deadline;
+    uint64_t count_hz; /* one-shot mode: counts per second with divider 1 */
+} lapic;
+
+static uint32_t reg_read(uint32_t offset) {
+    if (lapic.page != NULL)
+        return mmio_read32(lapic.page, offset);
+    return (uint32_t)cpu_rdmsr(MSR_IA32_X2APIC_FIRST + offset / 16);
+}
+
+static void reg_write(uint32_t offset, uint32_t value) {
+    if (lapic.page != NULL)
+        mmio_write32(lapic.page, offset, value);
+    else
+        cpu_wrmsr(MSR_IA32_X2APIC_FIRST + offset / 16, value);
+}
+
+void lapic_eoi(void) {
+    reg_write(LAPIC_EOI, 0);
+}
+
+static void measure_count(void) {
+    reg_write(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_DIVIDE_1);
+    reg_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | VECTOR_TIMER);
+    reg_write(LAPIC_TIMER_INIT, UINT32_MAX);
+    time_delay_us(MEASURE_US);
+    lapic.count_hz = (uint64_t)(UINT32_MAX - reg_read(LAPIC_TIMER_CURRENT)) * (1000000 / MEASURE_US);
+    reg_write(LAPIC_TIMER_INIT, 0);
+}
+
+void lapic_init(void) {
+    uint32_t features = cpu_cpuid(1, 0).ecx;
+    uint64_t base = cpu_rdmsr(MSR_IA32_APIC_BASE);
+    if ((features & CPUID_1_ECX_X2APIC) != 0) {
+        cpu_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EN);
+        cpu_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EN | APIC_BASE_EXTD);
+    } else {
+        cpu_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EN);
+        lapic.page = mmio_map(base & APIC_BASE_ADDR_MASK & (BIT(40) - 1), LAPIC_PAGE_SIZE);
+        ASSERT(lapic.page != NULL);
+    }
+    reg_write(LAPIC_SVR, LAPIC_SVR_ENABLE | VECTOR_SPURIOUS);
+    reg_write(LAPIC_TPR, 0);
+    reg_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
+    reg_write(LAPIC_LVT_LINT1, LAPIC_LVT_MASKED);
+    /* The legacy PIC must stay silent: mask all its lines. */
+    io_out8(0x21, 0xff);
+    io_out8(0xa1, 0xff);
+    lapic.deadline = (features & CPUID_1_ECX_TSC_DEADLINE) != 0;
+    if (!lapic.deadline)
+        measure_count();
+    uint32_t mode = lapic.deadline ? TIMER_DEADLINE : TIMER_ONESHOT;
+    reg_write(LAPIC_LVT_TIMER, mode << LAPIC_LVT_TIMER_MODE_SHIFT | VECTOR_TIMER);
+    log_info("lapic: %s mode, timer by %s", lapic.page == NULL ? "x2APIC" : "xAPIC",
+             lapic.deadline ? "TSC deadline" : "one-shot count");
+}
+
+void lapic_timer_arm(uint64_t deadline_ns) {
+    if (lapic.deadline) {
+        cpu_wrmsr(MSR_IA32_TSC_DEADLINE, time_ns_to_tsc(deadline_ns));
+        return;
+    }
+    uint64_t now = time_now_ns();
+    uint64_t delta = deadline_ns > now ? MIN(deadline_ns - now, NSEC_PER_SEC) : 1;
+    uint64_t count = delta * (lapic.count_hz / 1000) / (NSEC_PER_SEC / 1000);
+    reg_write(LAPIC_TIMER_INIT, (uint32_t)MAX(count, 1ul));
+}
