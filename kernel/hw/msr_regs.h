@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* msr_regs.h - model-specific registers of Intel processors, shared by kernel, VT-x and the guest's MSR policy.
+/* msr_regs.h - model-specific registers of Intel processors, for the kernel, VT-x and the guest's MSR policy.
  * Source: SDM Vol. 4 "Model-Specific Registers", table "IA-32 Architectural MSRs"; Vol. 3 appendix A
- * "VMX Capability Reporting Facility"; Vol. 3 chapter "Advanced Programmable Interrupt Controller" (0x800..0x8ff).
+ * "VMX Capability Reporting Facility"; Vol. 3 chapter "Advanced Programmable Interrupt Controller (APIC)".
  * Numbers in numeric order; the bits of each register follow its number. */
 #ifndef KERNEL_HW_MSR_REGS_H
 #define KERNEL_HW_MSR_REGS_H
