@@ -171,6 +171,7 @@ gcc -v 2>&1 | tail -n 1 >"$out/gcc.version" || die "gcc not found; run tools/fet
 made_from=$(cat "$lock" "$top/tools/build_deps.sh" "$top/tools/build_newlib.sh" "$top/tools/kcc" \
     "$out/gcc.version" | sha256sum | cut -c1-64)
 trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' HUP INT TERM
 for s in $sets; do
     grep -qsx "$s $made_from" "$out/stamp" && continue
     "make_$s"

@@ -58,6 +58,7 @@ fetch_one() {
     mirror=$(mirror_of "$1")
     # shellcheck disable=SC2086  # apt_opts is a list of words
     if "$helper" $apt_opts download-file "$mirror/$4" "$part" "SHA256:$5" >"$part.log" 2>&1; then
+        [ ! -L "$part" ] || cp --remove-destination "$(readlink -f "$part")" "$part" # from a file: mirror
         echo "fetch: $name"
     else
         found=$(sed -n 's/^E: //p' "$part.log" | head -n 1)
@@ -67,7 +68,7 @@ fetch_one() {
             echo "fetch: $name (from $GODWIT_DEBS_FALLBACK)"
         fi
     fi
-    rm -f "$part.log"
+    rm -f "$part.log" "$part.FAILED"
     [ -f "$part" ] || die "$2 $3: ${found:-download failed}; put $name into the folder named by" \
         "GODWIT_DEBS_FALLBACK, or run tools/fetch.sh relock"
     got=$(sha256_of "$part")
@@ -156,7 +157,8 @@ host) shift; exec "$top/tools/fetch_host.sh" "$@" ;;
 esac
 [ -x "$helper" ] || die "$helper not found: Debian's apt is needed to download packages"
 mkdir -p "$cache/pool"
-trap 'rm -f "$cache/pool/.part.$$" "$cache/pool/.part.$$.log"' EXIT
+trap 'rm -f "$cache/pool/.part.$$"*' EXIT
+trap 'exit 130' HUP INT TERM
 for s in $sets; do
     fetch_set "$s"
 done

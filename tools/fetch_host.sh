@@ -39,6 +39,7 @@ fi
 echo "fetch_host: installing${sudo:+ with sudo}:$missing"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+trap 'exit 130' HUP INT TERM
 # shellcheck disable=SC2086  # missing is a list of words, sudo may be empty
 if ! { $sudo apt-get -q update && DEBIAN_FRONTEND=noninteractive $sudo apt-get -q install -y \
     --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then

@@ -90,6 +90,7 @@ while [ $((cluster < 64 && (total - first) / (cluster * 2) > 67000)) = 1 ]; do
 done
 
 trap 'rm -f "$out" "$out.log" "$out.dirs"' EXIT
+trap 'exit 130' HUP INT TERM
 truncate -s $((total * 512)) "$out" || die "$final: cannot be written"
 {
     printf '\000\000\002\000\357\376\377\377' # not active; CHS fields are not used; type 0xEF

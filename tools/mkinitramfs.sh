@@ -24,6 +24,7 @@ busybox=$top/$(sed -n 's/^BUSYBOX := //p' "$top/build/deps/deps.mk" 2>/dev/null)
 [ -d "$(dirname "$1")" ] || die "$1: the folder $(dirname "$1") does not exist"
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$1.new.$$"' EXIT
+trap 'exit 130' HUP INT TERM
 root=$work/root
 mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
 gcc -std=gnu11 -O2 -static -s -Wall -Wextra -Wshadow -Wconversion -Werror -ffile-prefix-map="$src=." \
