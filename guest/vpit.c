@@ -51,7 +51,7 @@ static uint32_t to_bcd(uint32_t v) {
 static void settle(struct vpit_channel *c, uint64_t now) {
     if (!c->has_pending || !is_periodic(c) || !c->loaded || c->halted)
         return;
-    /* while a count is pending, start + count is the end of the period in which it was written (see load_count) */
+    /* load_count moved `start` to the period in which the count was written */
     if (now < c->start + c->count)
         return;
     c->start += c->count;

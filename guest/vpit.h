@@ -3,11 +3,12 @@
  * - vpit_init, vpit_attach: a timer with no channel programmed; claim the ports.
  * - vpit_next_event, vpit_run: when channel 0 next raises IRQ 0; raise it if due.
  * - vpit_snapshot: the field list.
- * Nothing counts: a channel is its initial count and the tick at which it was loaded; count and OUT are computed at access.
- * Ticks are whole periods of 1193182 Hz since guest nanosecond 0.
- * Deviations from the chip: a mode 3 count that is written while counting takes effect at the end of the whole period;
- * changing the mode of channel 0 raises no interrupt; periodic interrupts closer together than VPIT_MIN_PERIOD ticks are
- * merged, and of those missed while the guest did not run one is delivered, the following ones stay on their grid.
+ * Nothing counts: a channel is its initial count and the tick at which it was loaded; count and OUT are computed
+ * at access. Ticks are whole periods of 1193182 Hz since guest nanosecond 0.
+ * Deviations from the chip: a mode 3 count that is written while counting takes effect at the end of the whole
+ * period; changing the mode of channel 0 raises no interrupt; periodic interrupts closer together than
+ * VPIT_MIN_PERIOD ticks are merged, and of those missed while the guest did not run one is delivered, the
+ * following ones stay on their grid.
  * Source: Intel 8254 data sheet (231164), "Mode Definitions".
  * Context: the CPU that runs the VM. */
 #ifndef GUEST_VPIT_H
