@@ -36,9 +36,13 @@ dir_of() {
 
 # files_of PACKAGE - the fetched files of a package.
 files_of() {
-    awk -v p="$1" '$4 == p {sub(".*/", "", $6); print $6}' "$lock" | while read -r f; do
-        [ -f "$cache/pool/$f" ] || die "$f is not in $cache/pool; run tools/fetch.sh"
-        echo "$cache/pool/$f"
+    awk -v p="$1" -v pool="$cache/pool/" '$4 == p {sub(".*/", pool, $6); print $6}' "$lock"
+}
+
+# check_fetched SET - stop unless all files of the set are in the cache.
+check_fetched() {
+    awk -v s="$1" '$1 == s {sub(".*/", "", $6); print $6}' "$lock" | while read -r f; do
+        [ -f "$cache/pool/$f" ] || die "$f is not in $cache/pool; run tools/fetch.sh $1"
     done
 }
 
@@ -84,7 +88,7 @@ newlib_install() {
     if [ -d "$cache/newlib-$key" ]; then
         cp -R "$cache/newlib-$key" "$tmp"
     else
-        echo "build_deps: building newlib $(version_of newlib-source) (a minute of CPU time, once per machine)"
+        echo "build_deps: building newlib $(version_of newlib-source), a minute of CPU time, once per machine"
         "$top/tools/build_newlib.sh" "$out/$(dir_of newlib-source)"/usr/src/newlib/newlib-*.tar.xz \
             "$out/newlib.work" "$tmp"
         echo "$key" >"$tmp/key"
@@ -174,6 +178,7 @@ trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' HUP INT TERM
 for s in $sets; do
     grep -qsx "$s $made_from" "$out/stamp" && continue
+    check_fetched "$s"
     "make_$s"
     write_deps_mk
     grep -s " $made_from\$" "$out/stamp" >"$tmp" || true

@@ -29,7 +29,8 @@ if ! (
         make MAKEFLAGS= -j"$(nproc)" all-target-newlib &&
         make MAKEFLAGS= install-target-newlib DESTDIR="$work/root"
 ) >"$work.log" 2>&1; then
-    echo "newlib: $(grep -m 1 -E ' error: |Error [0-9]' "$work.log" || echo "build failed"); see $work.log" >&2
+    found=$(grep -m 1 -E ' error: |Error [0-9]' "$work.log" || echo "build failed")
+    echo "newlib: $found; see $work.log" >&2
     exit 1
 fi
 mv "$work/root/x86_64-elf/include" "$work/root/x86_64-elf/lib" "$dest/"

@@ -18,7 +18,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 lock=$top/tools/deps.lock
 cache=${GODWIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/godwit}
 helper=/usr/lib/apt/apt-helper
-apt_opts="-o APT::Sandbox::User= -o Acquire::Retries=3 -o Acquire::Check-Valid-Until=false -o Acquire::Languages=none"
+apt_opts="-o APT::Sandbox::User= -o Acquire::Retries=3 -o Acquire::Check-Valid-Until=false"
+apt_opts="$apt_opts -o Acquire::Languages=none"
 
 die() {
     echo "fetch: $*" >&2
@@ -74,7 +75,8 @@ fetch_one() {
     got=$(sha256_of "$part")
     if [ "$got" != "$5" ]; then
         rm -f "$part"
-        die "$2 $3: $name has SHA-256 $got, pinned is $5; replace the damaged copy or run tools/fetch.sh relock"
+        die "$2 $3: $name has SHA-256 $got, pinned is $5; replace the damaged copy or" \
+            "run tools/fetch.sh relock"
     fi
     mv "$part" "$cache/pool/$name"
 }

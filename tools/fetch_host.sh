@@ -34,7 +34,7 @@ sudo=
 if [ "$(id -u)" -ne 0 ]; then
     sudo=sudo
     command -v sudo >/dev/null ||
-        die "missing packages, and no sudo here; as root, run: apt-get install --no-install-recommends$missing"
+        die "packages missing, and no sudo; as root, run: apt-get install --no-install-recommends$missing"
 fi
 echo "fetch_host: installing${sudo:+ with sudo}:$missing"
 log=$(mktemp)

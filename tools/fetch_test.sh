@@ -36,7 +36,8 @@ refuse() { # WORDS ARGUMENT...
     check "refused: $words" $status
 }
 
-tree/tools/fetch.sh build >said && cmp -s cache/pool/one_1.deb mirror/pool/x/one_1.deb && [ ! -e cache/pool/two_1.deb ]
+tree/tools/fetch.sh build >said && cmp -s cache/pool/one_1.deb mirror/pool/x/one_1.deb &&
+    [ ! -e cache/pool/two_1.deb ]
 check "the build set alone is fetched" $?
 tree/tools/fetch.sh >said && cmp -s cache/pool/two_1.deb mirror/pool/x/two_1.deb
 check "all sets are fetched" $?

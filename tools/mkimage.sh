@@ -22,7 +22,8 @@ die() {
 # le32 NUMBER - print it as four bytes, least significant first.
 le32() {
     # shellcheck disable=SC2059  # the format is the data
-    printf "$(printf '\\%03o\\%03o\\%03o\\%03o' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24)))"
+    printf "$(printf '\\%03o\\%03o\\%03o\\%03o' \
+        $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24)))"
 }
 
 # check_pair SRC=/DEST - refuse what cannot be put into the image; add to the contents' size otherwise.
@@ -82,7 +83,8 @@ clash=$(check_dests)
 # File system size: contents plus 1/32 for the tables and a reserve of 1 MiB, at least 64 MiB.
 mib=$(((content + content / 32) / 1048576 + 2))
 [ "$mib" -ge 64 ] || mib=64
-[ "$mib" -le "$image_limit_mib" ] || die "the files need an image of $mib MiB; the limit is $image_limit_mib MiB"
+[ "$mib" -le "$image_limit_mib" ] ||
+    die "the files need an image of $mib MiB; the limit is $image_limit_mib MiB"
 total=$((((mib * 2048 + first + cylinder - 1) / cylinder) * cylinder))
 cluster=1 # sectors; FAT32 means at least 65525 clusters
 while [ $((cluster < 64 && (total - first) / (cluster * 2) > 67000)) = 1 ]; do

@@ -19,8 +19,9 @@ die() {
 
 [ $# -eq 1 ] || die "usage: tools/mkinitramfs.sh OUT"
 command -v cpio >/dev/null || die "cpio not found; run tools/fetch_host.sh run"
-busybox=$top/$(sed -n 's/^BUSYBOX := //p' "$top/build/deps/deps.mk" 2>/dev/null)
-[ -x "$busybox" ] || die "no busybox in build/deps; run tools/fetch.sh and tools/build_deps.sh run"
+busybox=$top/$(sed -n 's/^BUSYBOX := //p' "$top/build/deps/deps.mk" 2>/dev/null || true)
+[ -f "$busybox" ] ||
+    die "no busybox in build/deps; run tools/fetch.sh and tools/build_deps.sh run"
 [ -d "$(dirname "$1")" ] || die "$1: the folder $(dirname "$1") does not exist"
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$1.new.$$"' EXIT

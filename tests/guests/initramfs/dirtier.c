@@ -151,7 +151,10 @@ static uint64_t clock_read(struct dirtier *d, struct clock_watch *watch)
 /* Sleep until the monotonic clock reads `until_ns`, with a pattern in all vector registers meanwhile. */
 static void sleep_until(struct dirtier *d, uint64_t until_ns)
 {
-    struct timespec ts = {.tv_sec = (time_t)(until_ns / NS_PER_SEC), .tv_nsec = (long)(until_ns % NS_PER_SEC)};
+    struct timespec ts = {
+        .tv_sec = (time_t)(until_ns / NS_PER_SEC),
+        .tv_nsec = (long)(until_ns % NS_PER_SEC),
+    };
     uint64_t in[XMM_COUNT * 2], out[XMM_COUNT * 2];
     register long flags __asm__("rdx") = (long)&ts;
     register long rest __asm__("r10") = 0;
