@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* boot_params.h - the x86 Linux boot protocol's structures: the setup header inside a bzImage, the e820 map, and
- * the "zero page" that a 64-bit kernel finds through RSI. Constants and layouts only.
- * Source: Linux, Documentation/arch/x86/boot.rst "The Linux/x86 Boot Protocol" and zero-page.rst "Zero Page". */
+/* boot_params.h - the x86 Linux boot protocol's structures: the setup header inside a bzImage, the e820 map,
+ * and the "zero page" that a 64-bit kernel finds through RSI. Constants and layouts only.
+ * Source: Linux, Documentation/arch/x86/boot.rst "The Linux/x86 Boot Protocol" and zero-page.rst "Zero Page".
+ * */
 #ifndef GUEST_BOOT_PARAMS_H
 #define GUEST_BOOT_PARAMS_H
 

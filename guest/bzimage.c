@@ -86,8 +86,8 @@ static result_t check_parts(const struct setup_header *h, size_t len, struct bzi
     return OK;
 }
 
-/* The addresses. A relocatable kernel below its preferred address would only move itself there, so it is loaded at
- * it; one that is not relocatable is loaded at 1 MiB and runs at its preferred address. */
+/* The addresses. A relocatable kernel below its preferred address would only move itself there, so it is
+ * loaded at it; one that is not relocatable is loaded at 1 MiB and runs at its preferred address. */
 static result_t check_addresses(const struct setup_header *h, struct bzimage *b, struct reason *why) {
     uint64_t pref = MAX(h->pref_address, BZIMAGE_HIGH_RAM);
     uint64_t needed = MAX((uint64_t)h->init_size, b->payload_len);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* bzimage.h - start a Linux kernel file (bzImage) by its 64-bit boot protocol.
  * - bzimage_parse: is this a kernel we can start, and what does its header ask for?
- * - bzimage_load: kernel, initrd, command line, zero page, page tables and GDT into guest memory; the entry state.
+ * - bzimage_load: kernel, initrd, command line, zero page, page tables and GDT into guest memory; the entry
+ * state.
  *
  * Guest memory after bzimage_load (addresses that the kernel's own header does not decide):
  *     0x06000  stack, grows down from 0x07000       0x0e0000  ACPI tables (not from here)
@@ -40,8 +41,8 @@ struct bzimage {
     char name[BZIMAGE_NAME_LEN]; /* the kernel's version text, or "" */
 };
 
-/* bzimage_parse - file: the whole file. Errors: ERR_INVAL (no bzImage, damaged), ERR_VERSION (protocol below 2.12),
- * ERR_UNSUPP (no 64-bit entry), each with what was found in why. */
+/* bzimage_parse - file: the whole file. Errors: ERR_INVAL (no bzImage, damaged), ERR_VERSION (protocol below
+ * 2.12), ERR_UNSUPP (no 64-bit entry), each with what was found in why. */
 result_t bzimage_parse(const uint8_t *file, size_t len, struct bzimage *out, struct reason *why) MUST_CHECK;
 
 struct bzimage_args {
@@ -53,8 +54,8 @@ struct bzimage_args {
     gpa_t acpi_rsdp; /* 0: the kernel searches 0xe0000-0xfffff itself */
 };
 
-/* What the vCPU starts with. Long mode is on; interrupts are off (RFLAGS = 2); DS, ES, FS, GS and SS are alike;
- * all other general registers are 0. */
+/* What the vCPU starts with. Long mode is on; interrupts are off (RFLAGS = 2); DS, ES, FS, GS and SS are
+ * alike; all other general registers are 0. */
 struct boot_entry {
     uint64_t rip, rsp, rsi;
     uint64_t cr0, cr3, cr4, efer;
@@ -63,8 +64,8 @@ struct boot_entry {
     uint16_t cs_selector, ds_selector; /* 64-bit code and flat data, present in the GDT */
 };
 
-/* bzimage_load - as bzimage_parse, and ERR_NOMEM (guest memory too small: have and need), ERR_RANGE (command line too
- * long). Guest memory is untouched on error. */
+/* bzimage_load - as bzimage_parse, and ERR_NOMEM (guest memory too small: have and need), ERR_RANGE (command
+ * line too long). Guest memory is untouched on error. */
 result_t bzimage_load(struct gmem *g, const struct bzimage_args *args, struct boot_entry *out,
                       struct reason *why) MUST_CHECK;
 

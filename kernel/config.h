@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* config.h - what godwit.cfg says.
- * - config_parse: text to struct config; a broken text yields what was understood, and the first mistake as one line.
+ * - config_parse: text to struct config; a broken text yields what was understood, and the first mistake as
+ * one line.
  *
  *     [host]                     [net]                       [vm web]
  *     name = alpha               address = 10.0.0.1/24       kernel = vmlinuz
@@ -12,7 +13,8 @@
  *     address = 10.0.0.2:7600                                dirty = auto      (auto, pml, dbit, wp)
  *                                                            autostart = no
  *
- * Everything but a VM's kernel has a default. [net] without an address means DHCP (mode = dhcp|static says it aloud).
+ * Everything but a VM's kernel has a default. [net] without an address means DHCP (mode = dhcp|static says it
+ * aloud).
  * Pure: no globals, no hardware. */
 #ifndef KERNEL_CONFIG_H
 #define KERNEL_CONFIG_H
@@ -81,9 +83,11 @@ struct config {
 };
 
 /* config_parse - text: the file's len octets (no end mark needed); len 0 and text NULL: an empty file.
- * Always fills out. ERR_INVAL when there was any mistake, with the first one as `godwit.cfg:LINE:COLUMN: ...` in why. */
+ * Always fills out. ERR_INVAL when there was any mistake, with the first one as `godwit.cfg:LINE:COLUMN: ...`
+ * in why. */
 result_t config_parse(const char *text, size_t len, struct config *out, struct reason *why) MUST_CHECK;
-/* config_defaults - what a machine without a configuration runs with: DHCP on the first card, console on COM1. */
+/* config_defaults - what a machine without a configuration runs with: DHCP on the first card, console on
+ * COM1. */
 void config_defaults(struct config *out);
 
 #endif

@@ -5,8 +5,9 @@
  *
  *     [section]   [section NAME]   key = value   key = "quoted # value"   # comment
  *
- * Lines end with LF, CR LF or CR. `#` begins a comment at the start of a line and after white space. In a quoted
- * value \" and \\ stand for " and \; any other backslash stands for itself. Outside comments only ASCII is text. */
+ * Lines end with LF, CR LF or CR. `#` begins a comment at the start of a line and after white space. In a
+ * quoted value \" and \\ stand for " and \; any other backslash stands for itself. Outside comments only
+ * ASCII is text. */
 #ifndef KERNEL_CONFIG_LEX_H
 #define KERNEL_CONFIG_LEX_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_bzimage.c - the bzImage loader: what it accepts, what it refuses and why, and where everything lands. */
+/* test_bzimage.c - the bzImage loader: what it accepts, what it refuses and why, and where everything lands.
+ * */
 #include "guest/bzimage.h"
 
 #include <setjmp.h>
