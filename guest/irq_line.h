@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* irq_line.h - one interrupt wire from a device model to the interrupt controllers.
  * - irq_line_set: drive the wire; level sources hold it true for as long as the cause lasts.
- * - irq_line_pulse: what an edge source does: true, then false at once. The controller latches the rising edge.
- * A line without a `set` function goes nowhere. */
+ * - irq_line_pulse: what an edge source does: true, then false at once. The controller latches the rising
+ * edge. A line without a `set` function goes nowhere. */
 #ifndef GUEST_IRQ_LINE_H
 #define GUEST_IRQ_LINE_H
 

@@ -3,10 +3,10 @@
  * - vpit_init, vpit_attach: a timer with no channel programmed; claim the ports.
  * - vpit_next_event, vpit_run: when channel 0 next raises IRQ 0; raise it if due.
  * - vpit_snapshot: the field list.
- * Nothing counts: a channel is its initial count and the tick at which it was loaded; count and OUT are computed
- * at access. Ticks are whole periods of 1193182 Hz since guest nanosecond 0.
- * Deviations from the chip: a mode 3 count that is written while counting takes effect at the end of the whole
- * period; changing the mode of channel 0 raises no interrupt; periodic interrupts closer together than
+ * Nothing counts: a channel is its initial count and the tick at which it was loaded; count and OUT are
+ * computed at access. Ticks are whole periods of 1193182 Hz since guest nanosecond 0.
+ * Deviations from the chip: a mode 3 count that is written while counting takes effect at the end of the
+ * whole period; changing the mode of channel 0 raises no interrupt; periodic interrupts closer together than
  * VPIT_MIN_PERIOD ticks are merged, and of those missed while the guest did not run one is delivered, the
  * following ones stay on their grid.
  * Source: Intel 8254 data sheet (231164), "Mode Definitions".
@@ -55,7 +55,8 @@ uint64_t vpit_next_event(const struct vpit *p);
 void vpit_run(struct vpit *p);
 void vpit_snapshot(struct vpit *p, struct snap *s);
 
-/* The tick axis: vpit_ticks is the number of whole ticks at ns; vpit_tick_ns the first ns with that number. */
+/* The tick axis: vpit_ticks is the number of whole ticks at ns; vpit_tick_ns the first ns with that number.
+ * */
 uint64_t vpit_ticks(uint64_t ns);
 uint64_t vpit_tick_ns(uint64_t tick);
 

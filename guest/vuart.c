@@ -78,8 +78,8 @@ static void tx_push(struct vuart *u, uint8_t octet) {
     u->tx_len++;
 }
 
-/* The interrupt goes away with the write and comes back when the octet has left, which is at once: the line falls
- * and rises, so that an edge-triggered controller sees it. */
+/* The interrupt goes away with the write and comes back when the octet has left, which is at once: the line
+ * falls and rises, so that an edge-triggered controller sees it. */
 static void write_thr(struct vuart *u, uint8_t octet) {
     u->thr_pending = false;
     update_irq(u);

@@ -3,9 +3,9 @@
  * - vuart_init, vuart_attach: after reset; claim eight ports from `base`.
  * - vuart_receive: octets typed to the guest.   - vuart_drain: octets the guest wrote.
  * - vuart_snapshot: the field list; output that was not drained travels too.
- * There is no baud rate: a written octet has left at once, so THRE and TEMT are always set, and a waiting octet
- * below the trigger level is reported as a character timeout at once. No timers. Reception errors other than
- * loopback overrun do not exist. If nobody drains, the oldest output is dropped and counted.
+ * There is no baud rate: a written octet has left at once, so THRE and TEMT are always set, and a waiting
+ * octet below the trigger level is reported as a character timeout at once. No timers. Reception errors
+ * other than loopback overrun do not exist. If nobody drains, the oldest output is dropped and counted.
  * Source: National Semiconductor PC16550D data sheet, "Registers" and "Interrupt Control Functions".
  * Context: the CPU that runs the VM. */
 #ifndef GUEST_VUART_H

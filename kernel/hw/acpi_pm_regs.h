@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* acpi_pm_regs.h - ACPI fixed hardware registers, the PC's reset ports, and the resources of Godwit's guest board
- * that the power model and the ACPI tables must agree on. Constants only.
+/* acpi_pm_regs.h - ACPI fixed hardware registers, the PC's reset ports, and the resources of Godwit's guest
+ * board that the power model and the ACPI tables must agree on. Constants only.
  * Source: ACPI Specification 6.4, section 4.8.3 "Fixed Hardware Registers". */
 #ifndef KERNEL_HW_ACPI_PM_REGS_H
 #define KERNEL_HW_ACPI_PM_REGS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* device_fixture.h - what every device model test needs: a clock that is set by hand, a bus, an interrupt wire that
- * counts, and the save -> load -> save check. */
+/* device_fixture.h - what every device model test needs: a clock that is set by hand, a bus, an interrupt
+ * wire that counts, and the save -> load -> save check. */
 #ifndef TESTS_UNIT_DEVICE_FIXTURE_H
 #define TESTS_UNIT_DEVICE_FIXTURE_H
 
@@ -66,7 +66,8 @@ static inline uint8_t fixture_inb(struct fixture *f, uint16_t port) {
     return (uint8_t)bus_pio_read(&f->bus, port, 1);
 }
 
-/* Save `from`, load into `to`, save `to`: the octets must be equal; a cut or lengthened image must be refused. */
+/* Save `from`, load into `to`, save `to`: the octets must be equal; a cut or lengthened image must be
+ * refused. */
 #define assert_snapshot_round_trip(from, to, snapshot_fn)                            \
     do {                                                                             \
         static uint8_t image_[65536], again_[65536];                                 \
