@@ -1,6 +1,9 @@
 # Godwit's build. `make help` lists the commands.
 BUILD := build
 CC := gcc
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = @echo "  $(1)"
 CFLAGS_WARN := -Wall -Wextra -Wshadow -Wundef -Wconversion -Wno-sign-conversion -Wmissing-prototypes \
                -Wstrict-prototypes -Werror
 
@@ -11,8 +14,8 @@ all: $(BUILD)/BOOTX64.EFI
 DEPS_STAMP := $(BUILD)/deps/deps.mk
 $(BUILD)/deps/deps.mk: tools/deps.lock tools/fetch.sh tools/build_deps.sh
 	tools/fetch_host.sh build
-	tools/fetch.sh
-	tools/build_deps.sh
+	tools/fetch.sh build
+	tools/build_deps.sh build
 	@touch $@
 NO_DEPS_GOALS := clean help unit check
 ifneq ($(filter-out $(NO_DEPS_GOALS),$(or $(MAKECMDGOALS),all)),)

@@ -8,14 +8,14 @@ UNIT_OBJS := $(patsubst %.c,$(BUILD)/unit/%.o,$(UNIT_PURE) $(UNIT_HELPERS))
 
 $(BUILD)/unit/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(UNIT_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(UNIT_CFLAGS) -c -o $@ $<
 
 $(BUILD)/unit/libpure.a: $(UNIT_OBJS) tests/unit/pure.txt
 	@rm -f $@
-	ar rcs $@ $(UNIT_OBJS)
+	$(Q)ar rcs $@ $(UNIT_OBJS)
 
 $(BUILD)/unit/test_%: $(BUILD)/unit/tests/unit/test_%.o $(BUILD)/unit/libpure.a
-	$(CC) $(UNIT_CFLAGS) -o $@ $< $(BUILD)/unit/libpure.a -lcmocka
+	$(Q)$(CC) $(UNIT_CFLAGS) -o $@ $< $(BUILD)/unit/libpure.a -lcmocka
 
 .PHONY: unit
 unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS))

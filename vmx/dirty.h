@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* dirty.h - which guest pages were written: three mechanisms behind one interface (design section 4).
+ *   PML    the CPU appends the address of each page whose dirty flag it sets; collect clears those flags again
+ *   DBIT   collect scans the dirty flags of every region whose accessed flag is set
+ *   WP     pages are read-only; the first write faults, is noted and allowed
+ * All give the same bitmap. Pages are numbered densely: [0, low_pages) at 0, the rest at 4 GiB.
+ * - dirty_start / dirty_stop: split 2 MiB leaves into pages, and join them again.
+ * - dirty_note: a page that PML reported.   - dirty_write_fault: a write violation; true when it was ours.
+ * - dirty_collect: OR into a bitmap and re-arm. The caller then invalidates EPT translations on all CPUs.
+ * Pure: works on struct ept.  Source: SDM Vol. 3C, 28.3.5 "Accessed and Dirty Flags for EPT", 28.3.6 "Page-Modification Logging". */
+#ifndef VMX_DIRTY_H
+#define VMX_DIRTY_H
+
+#include "vmx/ept.h"
+
+#define DIRTY_HIGH_START (4ull * GIB)
+
+enum dirty_mode { DIRTY_MODE_OFF = 0, DIRTY_MODE_PML, DIRTY_MODE_DBIT, DIRTY_MODE_WP };
+
+struct dirty_region {
+    uint64_t *entry; /* the EPT entry that points to leaf[] */
+    uint64_t *leaf;  /* 512 leaves */
+};
+
+struct dirty_log {
+    enum dirty_mode mode;
+    struct ept *ept;
+    uint64_t low_pages, nr_pages; /* multiples of 512 */
+    uint64_t *noted;              /* PML, WP: pages since the last collect, one bit each */
+    struct dirty_region *region;  /* one per 512 pages */
+};
+
+/* dirty_start - ERR_BUSY (runs already), ERR_UNSUPP (PML and DBIT need ept->ad), ERR_NOMEM; nothing changed on error
+ * except that some regions may have been split. Caller invalidates EPT. */
+result_t dirty_start(struct dirty_log *d, struct ept *e, enum dirty_mode mode, uint64_t low_pages, uint64_t nr_pages) MUST_CHECK;
+void dirty_stop(struct dirty_log *d);
+bool dirty_write_fault(struct dirty_log *d, gpa_t gpa);
+void dirty_note(struct dirty_log *d, gpa_t gpa);
+/* dirty_collect - returns how many bits became newly set in bitmap (nr_pages bits). */
+uint64_t dirty_collect(struct dirty_log *d, uint64_t *bitmap);
+
+#endif

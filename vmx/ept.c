@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/ept.h"
+
+#define ENTRIES 512u
+#define EPTP_WB 6ull
+#define EPTP_WALK4 (3ull << 3)
+#define EPTP_AD BIT(6)
+
+static unsigned index_at(gpa_t gpa, unsigned shift) {
+    return (unsigned)(gpa >> shift) & (ENTRIES - 1);
+}
+
+static uint64_t *table_of(const struct ept *e, uint64_t entry) {
+    return e->mem->to_virt(entry & EPT_ADDR);
+}
+
+static hpa_t new_table(struct ept *e) {
+    hpa_t pa = e->mem->alloc();
+    if (pa != 0)
+        e->tables++;
+    return pa;
+}
+
+static void free_table(struct ept *e, hpa_t pa) {
+    e->mem->free(pa);
+    e->tables--;
+}
+
+static bool is_present(uint64_t entry) {
+    return (entry & EPT_RWX) != 0;
+}
+
+static bool is_leaf(uint64_t entry, unsigned shift) {
+    return shift == PAGE_SHIFT || (entry & EPT_LARGE) != 0;
+}
+
+result_t ept_init(struct ept *e, const struct ept_mem *mem, bool ad, bool huge) {
+    *e = (struct ept){.mem = mem, .ad = ad, .huge = huge};
+    e->root = new_table(e);
+    return e->root == 0 ? fail(ERR_NOMEM) : OK;
+}
+
+static void free_tree(struct ept *e, hpa_t pa, unsigned shift) {
+    uint64_t *table = e->mem->to_virt(pa);
+    for (unsigned i = 0; i < ENTRIES; i++)
+        if (is_present(table[i]) && !is_leaf(table[i], shift))
+            free_tree(e, table[i] & EPT_ADDR, shift - 9);
+    free_table(e, pa);
+}
+
+void ept_exit(struct ept *e) {
+    if (e->root != 0)
+        free_tree(e, e->root, 39);
+    e->root = 0;
+}
+
+uint64_t ept_pointer(const struct ept *e) {
+    return e->root | EPTP_WB | EPTP_WALK4 | (e->ad ? EPTP_AD : 0);
+}
+
+/* The entry for gpa at level `shift`, making tables on the way; NULL: no memory. *occupied: a larger leaf is in the way. */
+static uint64_t *entry_make(struct ept *e, gpa_t gpa, unsigned shift, bool *occupied) {
+    uint64_t *table = e->mem->to_virt(e->root);
+    for (unsigned s = 39; s > shift; s -= 9) {
+        uint64_t *entry = &table[index_at(gpa, s)];
+        if (!is_present(*entry)) {
+            hpa_t pa = new_table(e);
+            if (pa == 0)
+                return NULL;
+            *entry = pa | EPT_RWX;
+        } else if (is_leaf(*entry, s)) {
+            *occupied = true;
+            return NULL;
+        }
+        table = table_of(e, *entry);
+    }
+    return &table[index_at(gpa, shift)];
+}
+
+/* The lowest entry on the path of gpa that is a leaf or absent; its level in *shift. */
+static uint64_t *entry_find(const struct ept *e, gpa_t gpa, unsigned *shift) {
+    uint64_t *table = e->mem->to_virt(e->root);
+    for (unsigned s = 39;; s -= 9) {
+        uint64_t *entry = &table[index_at(gpa, s)];
+        if (!is_present(*entry) || is_leaf(*entry, s)) {
+            *shift = s;
+            return entry;
+        }
+        table = table_of(e, *entry);
+    }
+}
+
+result_t ept_map_range(struct ept *e, gpa_t gpa, hpa_t hpa, uint64_t len) {
+    if (((gpa | hpa | len) & (LARGE_SIZE - 1)) != 0 || len == 0 || gpa + len < gpa)
+        return fail(ERR_INVAL);
+    while (len > 0) {
+        bool huge = e->huge && ((gpa | hpa) & (HUGE_SIZE - 1)) == 0 && len >= HUGE_SIZE;
+        unsigned shift = huge ? HUGE_SHIFT : LARGE_SHIFT;
+        bool occupied = false;
+        uint64_t *entry = entry_make(e, gpa, shift, &occupied);
+        if (entry == NULL && !occupied)
+            return fail(ERR_NOMEM);
+        if (occupied || is_present(*entry))
+            return fail(ERR_EXIST);
+        *entry = hpa | EPT_RWX | EPT_TYPE_WB | EPT_LARGE;
+        gpa += BIT(shift), hpa += BIT(shift), len -= BIT(shift);
+    }
+    return OK;
+}
+
+/* Replace a large leaf by a table of the next smaller leaves with the same rights and flags. */
+static result_t split_entry(struct ept *e, uint64_t *entry, unsigned shift) {
+    hpa_t pa = new_table(e);
+    if (pa == 0)
+        return fail(ERR_NOMEM);
+    unsigned below = shift - 9;
+    uint64_t leaf = below == PAGE_SHIFT ? *entry & ~EPT_LARGE : *entry;
+    uint64_t *table = e->mem->to_virt(pa);
+    for (unsigned i = 0; i < ENTRIES; i++)
+        table[i] = leaf + ((uint64_t)i << below);
+    *entry = pa | EPT_RWX;
+    return OK;
+}
+
+result_t ept_split(struct ept *e, gpa_t gpa) {
+    for (;;) {
+        unsigned shift;
+        uint64_t *entry = entry_find(e, gpa, &shift);
+        if (!is_present(*entry))
+            return fail(ERR_NOENT);
+        if (shift == PAGE_SHIFT)
+            return OK;
+        result_t r = split_entry(e, entry, shift);
+        if (r != OK)
+            return r;
+    }
+}
+
+/* Join the 512 entries below `entry` into one leaf of level `shift` if they are full-right, contiguous leaves. */
+static bool join_entry(struct ept *e, uint64_t *entry, unsigned shift) {
+    unsigned below = shift - 9;
+    uint64_t *table = table_of(e, *entry);
+    hpa_t base = table[0] & EPT_ADDR;
+    if ((base & (BIT(shift) - 1)) != 0)
+        return false;
+    for (unsigned i = 0; i < ENTRIES; i++)
+        if (!is_present(table[i]) || !is_leaf(table[i], below) || (table[i] & EPT_ADDR) != base + ((uint64_t)i << below))
+            return false;
+    hpa_t old = *entry & EPT_ADDR;
+    /* A and D start set: nobody looks at them while no log runs, and the CPU need not write them. */
+    *entry = base | EPT_RWX | EPT_TYPE_WB | EPT_LARGE | EPT_A | EPT_D;
+    free_table(e, old);
+    return true;
+}
+
+void ept_join(struct ept *e, gpa_t gpa) {
+    uint64_t *path[2];
+    uint64_t *table = e->mem->to_virt(e->root);
+    for (unsigned s = 39, i = 0; s >= LARGE_SHIFT; s -= 9) {
+        uint64_t *entry = &table[index_at(gpa, s)];
+        if (!is_present(*entry) || is_leaf(*entry, s))
+            return;
+        if (s < 39)
+            path[i++] = entry;
+        table = table_of(e, *entry);
+    }
+    if (join_entry(e, path[1], LARGE_SHIFT) && e->huge)
+        join_entry(e, path[0], HUGE_SHIFT);
+}
+
+uint64_t *ept_leaf_table(const struct ept *e, gpa_t gpa) {
+    unsigned shift;
+    uint64_t *entry = entry_find(e, gpa, &shift);
+    if (shift != PAGE_SHIFT)
+        return NULL;
+    return entry - index_at(gpa, PAGE_SHIFT);
+}
+
+uint64_t *ept_region_entry(const struct ept *e, gpa_t gpa) {
+    uint64_t *table = e->mem->to_virt(e->root);
+    for (unsigned s = 39;; s -= 9) {
+        uint64_t *entry = &table[index_at(gpa, s)];
+        if (!is_present(*entry) || is_leaf(*entry, s))
+            return NULL;
+        if (s == LARGE_SHIFT)
+            return entry;
+        table = table_of(e, *entry);
+    }
+}
+
+uint64_t ept_lookup(const struct ept *e, gpa_t gpa, uint64_t *leaf_bytes) {
+    unsigned shift;
+    uint64_t *entry = entry_find(e, gpa, &shift);
+    if (!is_present(*entry))
+        return 0;
+    *leaf_bytes = BIT(shift);
+    return *entry;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* exit.c - one row per basic exit reason. Source: SDM Vol. 3D, appendix C "VMX Basic Exit Reasons". */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "kernel/cpu.h"
+#include "kernel/hw/msr_regs.h"
+#include "kernel/hw/vmx_regs.h"
+#include "kernel/io.h"
+#include "kernel/lapic.h"
+#include "vmx/vcpu_priv.h"
+#include "vmx/vmcs.h"
+
+enum { VECTOR_UD = 6, VECTOR_GP = 13 };
+
+enum exit_action exit_crash(struct vcpu *v, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(v->crash.text, sizeof v->crash.text, fmt, args);
+    va_end(args);
+    return EXIT_ACTION_CRASH;
+}
+
+void vcpu_skip_instruction(struct vcpu *v) {
+    (void)v;
+    vmcs_write_nat(VMCS_GUEST_RIP, vmcs_read_nat(VMCS_GUEST_RIP) + vmcs_read_32(VMCS_EXIT_INSN_LEN));
+    uint32_t blocked = vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY);
+    if ((blocked & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) != 0)
+        vmcs_write_32(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~(VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS));
+}
+
+void vcpu_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error) {
+    if (has_error)
+        vmcs_write_32(VMCS_ENTRY_ERROR_CODE, error);
+    vmcs_write_32(VMCS_ENTRY_INTR_INFO,
+                  VMX_INTR_VALID | VMX_INTR_TYPE_EXCEPTION | (has_error ? VMX_INTR_ERROR_CODE : 0) | vector);
+    v->event_queued = true;
+}
+
+static enum exit_action inject_gp(struct vcpu *v) {
+    vcpu_inject_exception(v, VECTOR_GP, true, 0);
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_undefined(struct vcpu *v) {
+    vcpu_inject_exception(v, VECTOR_UD, false, 0);
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_impossible(struct vcpu *v) {
+    return exit_crash(v, "VM exit for reason %u, which this VMCS does not ask for", vmcs_read_32(VMCS_EXIT_REASON));
+}
+
+static enum exit_action on_exception_or_nmi(struct vcpu *v) {
+    uint32_t info = vmcs_read_32(VMCS_EXIT_INTR_INFO);
+    if ((info & VMX_INTR_TYPE_MASK) == VMX_INTR_TYPE_NMI)
+        return EXIT_ACTION_RESUME; /* the machine's own NMI; nothing here uses them */
+    return exit_crash(v, "exception %u in the guest caused an exit although none is intercepted", info & VMX_INTR_VECTOR);
+}
+
+static enum exit_action on_external_interrupt(struct vcpu *v) {
+    (void)v; /* acknowledged by the exit; it was the idle timer's */
+    lapic_eoi();
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_triple_fault(struct vcpu *v) {
+    return exit_crash(v, "triple fault at rip %#lx", (unsigned long)vmcs_read_nat(VMCS_GUEST_RIP));
+}
+
+static enum exit_action on_window(struct vcpu *v) {
+    v->recheck = true;
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_task_switch(struct vcpu *v) {
+    return exit_crash(v, "hardware task switch at rip %#lx, which is not emulated", (unsigned long)vmcs_read_nat(VMCS_GUEST_RIP));
+}
+
+static enum exit_action on_cpuid(struct vcpu *v) {
+    uint32_t out[4];
+    v->ops->cpuid(v->ctx, (uint32_t)v->regs[REG_RAX], (uint32_t)v->regs[REG_RCX], out);
+    v->regs[REG_RAX] = out[0];
+    v->regs[REG_RBX] = out[1];
+    v->regs[REG_RCX] = out[2];
+    v->regs[REG_RDX] = out[3];
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_hlt(struct vcpu *v) {
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_HALT;
+}
+
+static enum exit_action on_skip(struct vcpu *v) {
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_gp(struct vcpu *v) {
+    return inject_gp(v);
+}
+
+static enum exit_action on_io(struct vcpu *v) {
+    uint64_t q = vmcs_read_nat(VMCS_EXIT_QUALIFICATION);
+    v->recheck = true;
+    if ((q & BIT(4)) != 0) {
+        if (!v->ops->pio_string(v->ctx, v, q))
+            return exit_crash(v, "string I/O at rip %#lx cannot be emulated", (unsigned long)vmcs_read_nat(VMCS_GUEST_RIP));
+        return EXIT_ACTION_RESUME;
+    }
+    unsigned size = (unsigned)(q & 7) + 1;
+    uint16_t port = (uint16_t)(q >> 16);
+    uint64_t mask = size == 4 ? UINT32_MAX : BIT(8 * size) - 1;
+    if ((q & BIT(3)) != 0) {
+        uint32_t value = v->ops->pio_read(v->ctx, port, size);
+        v->regs[REG_RAX] = size == 4 ? value : (v->regs[REG_RAX] & ~mask) | (value & mask);
+    } else {
+        v->ops->pio_write(v->ctx, port, size, (uint32_t)(v->regs[REG_RAX] & mask));
+    }
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_RESUME;
+}
+
+/* MSRs that live in the VMCS or in this CPU; false: ask the upper layer. */
+static bool own_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value) {
+    (void)v;
+    switch (msr) {
+    case MSR_IA32_EFER:
+        *value = vmcs_read_64(VMCS_GUEST_EFER);
+        return true;
+    case MSR_IA32_PAT:
+        *value = vmcs_read_64(VMCS_GUEST_PAT);
+        return true;
+    case MSR_IA32_TSC_AUX:
+        *value = cpu_rdmsr(MSR_IA32_TSC_AUX);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum exit_action on_rdmsr(struct vcpu *v) {
+    uint32_t msr = (uint32_t)v->regs[REG_RCX];
+    uint64_t value;
+    if (!v->ops->rdmsr(v->ctx, msr, &value) && !own_rdmsr(v, msr, &value))
+        return inject_gp(v);
+    v->regs[REG_RAX] = (uint32_t)value;
+    v->regs[REG_RDX] = value >> 32;
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_RESUME;
+}
+
+static bool pat_is_valid(uint64_t pat) {
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t type = pat >> (8 * i) & 0xff;
+        if (type == 2 || type == 3 || type > 7)
+            return false;
+    }
+    return true;
+}
+
+static bool own_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value) {
+    switch (msr) {
+    case MSR_IA32_EFER:
+        return vcpu_set_efer(v, value);
+    case MSR_IA32_PAT:
+        if (!pat_is_valid(value))
+            return false;
+        vmcs_write_64(VMCS_GUEST_PAT, value);
+        return true;
+    case MSR_IA32_TSC_AUX:
+        if (value > UINT32_MAX)
+            return false;
+        cpu_wrmsr(MSR_IA32_TSC_AUX, value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum exit_action on_wrmsr(struct vcpu *v) {
+    uint32_t msr = (uint32_t)v->regs[REG_RCX];
+    uint64_t value = (uint32_t)v->regs[REG_RAX] | v->regs[REG_RDX] << 32;
+    if (!v->ops->wrmsr(v->ctx, msr, value) && !own_wrmsr(v, msr, value))
+        return inject_gp(v);
+    v->recheck = true;
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_RESUME;
+}
+
+static uint64_t get_reg(struct vcpu *v, unsigned index) {
+    return index == REG_RSP ? vmcs_read_nat(VMCS_GUEST_RSP) : v->regs[index];
+}
+
+static void set_reg(struct vcpu *v, unsigned index, uint64_t value) {
+    if (index == REG_RSP)
+        vmcs_write_nat(VMCS_GUEST_RSP, value);
+    else
+        v->regs[index] = value;
+}
+
+/* Qualification: CR number 3:0, access type 5:4, register 11:8. SDM table 27-3. */
+static enum exit_action on_cr_access(struct vcpu *v) {
+    enum { MOV_TO_CR = 0, MOV_FROM_CR = 1, CLTS = 2, LMSW = 3 };
+    uint64_t q = vmcs_read_nat(VMCS_EXIT_QUALIFICATION);
+    unsigned cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
+    bool ok = false;
+    if (type == MOV_TO_CR && cr == 0)
+        ok = vcpu_set_cr0(v, get_reg(v, reg));
+    else if (type == MOV_TO_CR && cr == 4)
+        ok = vcpu_set_cr4(v, get_reg(v, reg));
+    else if (type == MOV_TO_CR && cr == 8) {
+        ok = get_reg(v, reg) < 16;
+        if (ok)
+            v->ops->set_cr8(v->ctx, (uint8_t)get_reg(v, reg));
+        v->recheck = true;
+    } else if (type == MOV_FROM_CR && cr == 8) {
+        set_reg(v, reg, v->ops->get_cr8(v->ctx));
+        ok = true;
+    } else {
+        return exit_crash(v, "control-register access %#lx is not intercepted but exited", (unsigned long)q);
+    }
+    if (!ok)
+        return inject_gp(v);
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_ept_violation(struct vcpu *v) {
+    gpa_t gpa = vmcs_read_64(VMCS_GUEST_PHYSICAL_ADDRESS);
+    uint64_t q = vmcs_read_nat(VMCS_EXIT_QUALIFICATION);
+    /* The exit undid an IRET's unblocking of NMIs: block again. SDM 27.2.3. */
+    if ((q & EPT_VIOLATION_NMI_UNBLOCK) != 0 && (vmcs_read_32(VMCS_IDT_VECTORING_INFO) & VMX_INTR_VALID) == 0)
+        vmcs_write_32(VMCS_GUEST_INTERRUPTIBILITY, vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) | VMX_BLOCKING_NMI);
+    if ((q & EPT_VIOLATION_WRITE) != 0 && (q & EPT_VIOLATION_READABLE) != 0)
+        return dirty_write_fault(v->dirty, gpa) ? EXIT_ACTION_RESUME
+                                                : exit_crash(v, "write to read-only guest memory at %#lx", (unsigned long)gpa);
+    v->recheck = true;
+    if (!v->ops->mmio(v->ctx, v, gpa, (q & EPT_VIOLATION_WRITE) != 0))
+        return exit_crash(v, "access to %#lx at rip %#lx cannot be emulated", (unsigned long)gpa,
+                          (unsigned long)vmcs_read_nat(VMCS_GUEST_RIP));
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_ept_misconfig(struct vcpu *v) {
+    return exit_crash(v, "EPT misconfiguration at %#lx: a defect of the hypervisor",
+                      (unsigned long)vmcs_read_64(VMCS_GUEST_PHYSICAL_ADDRESS));
+}
+
+static enum exit_action on_preemption_timer(struct vcpu *v) {
+    v->recheck = true;
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_xsetbv(struct vcpu *v) {
+    uint64_t value = (uint32_t)v->regs[REG_RAX] | v->regs[REG_RDX] << 32;
+    uint64_t avx512 = 7ull << 5;
+    bool ok = (uint32_t)v->regs[REG_RCX] == 0 && (value & 1) != 0 && (value & ~v->ops->xcr0_allowed(v->ctx)) == 0 &&
+              ((value & 4) == 0 || (value & 2) != 0) &&
+              ((value & avx512) == 0 || (value & (avx512 | 6)) == (avx512 | 6));
+    if (!ok)
+        return inject_gp(v);
+    v->xcr0 = value;
+    cpu_write_xcr0(value);
+    vcpu_skip_instruction(v);
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action on_pml_full(struct vcpu *v) {
+    vcpu_pml_drain(v);
+    return EXIT_ACTION_RESUME;
+}
+
+static enum exit_action (*const handlers[NR_EXIT_REASONS])(struct vcpu *v) = {
+    [EXIT_EXCEPTION_NMI] = on_exception_or_nmi,
+    [EXIT_EXTERNAL_INTERRUPT] = on_external_interrupt,
+    [EXIT_TRIPLE_FAULT] = on_triple_fault,
+    [EXIT_INIT] = on_impossible,          /* INIT goes to the virtual APIC, never to the CPU */
+    [EXIT_SIPI] = on_impossible,          /* no vCPU waits for SIPI in hardware */
+    [EXIT_IO_SMI] = on_impossible,        /* no dual-monitor SMM */
+    [EXIT_OTHER_SMI] = on_impossible,     /* the same */
+    [EXIT_INTERRUPT_WINDOW] = on_window,
+    [EXIT_NMI_WINDOW] = on_window,
+    [EXIT_TASK_SWITCH] = on_task_switch,
+    [EXIT_CPUID] = on_cpuid,
+    [EXIT_GETSEC] = on_undefined,         /* SMX is hidden */
+    [EXIT_HLT] = on_hlt,
+    [EXIT_INVD] = on_skip,                /* a guest must not drop the machine's caches */
+    [EXIT_INVLPG] = on_impossible,        /* not intercepted: EPT */
+    [EXIT_RDPMC] = on_gp,                 /* no performance counters are shown */
+    [EXIT_RDTSC] = on_impossible,         /* not intercepted */
+    [EXIT_RSM] = on_undefined,            /* no SMM in guests */
+    [EXIT_VMCALL] = on_undefined,         /* no hypercalls */
+    [EXIT_VMCLEAR] = on_undefined,        /* VMX is hidden: all VMX instructions raise #UD */
+    [EXIT_VMLAUNCH] = on_undefined,
+    [EXIT_VMPTRLD] = on_undefined,
+    [EXIT_VMPTRST] = on_undefined,
+    [EXIT_VMREAD] = on_undefined,
+    [EXIT_VMRESUME] = on_undefined,
+    [EXIT_VMWRITE] = on_undefined,
+    [EXIT_VMXOFF] = on_undefined,
+    [EXIT_VMXON] = on_undefined,
+    [EXIT_CR_ACCESS] = on_cr_access,
+    [EXIT_MOV_DR] = on_impossible,        /* not intercepted: debug registers are the guest's */
+    [EXIT_IO] = on_io,
+    [EXIT_RDMSR] = on_rdmsr,
+    [EXIT_WRMSR] = on_wrmsr,
+    [EXIT_ENTRY_GUEST_STATE] = on_impossible, /* has the failed-entry bit: handled before dispatch */
+    [EXIT_ENTRY_MSR_LOAD] = on_impossible,    /* the same */
+    [EXIT_MWAIT] = on_undefined,          /* MONITOR/MWAIT are hidden */
+    [EXIT_MTF] = on_impossible,           /* not used */
+    [EXIT_MONITOR] = on_undefined,
+    [EXIT_PAUSE] = on_impossible,         /* not intercepted with one vCPU */
+    [EXIT_ENTRY_MACHINE_CHECK] = on_impossible,
+    [EXIT_TPR_BELOW] = on_impossible,     /* no TPR shadow */
+    [EXIT_APIC_ACCESS] = on_impossible,   /* no virtual APIC page */
+    [EXIT_VIRTUAL_EOI] = on_impossible,   /* the same */
+    [EXIT_GDTR_IDTR] = on_impossible,     /* not intercepted */
+    [EXIT_LDTR_TR] = on_impossible,       /* not intercepted */
+    [EXIT_EPT_VIOLATION] = on_ept_violation,
+    [EXIT_EPT_MISCONFIG] = on_ept_misconfig,
+    [EXIT_INVEPT] = on_undefined,
+    [EXIT_RDTSCP] = on_impossible,        /* not intercepted */
+    [EXIT_PREEMPTION_TIMER] = on_preemption_timer,
+    [EXIT_INVVPID] = on_undefined,
+    [EXIT_WBINVD] = on_skip,              /* guest memory is coherent, no device does non-snooped DMA */
+    [EXIT_XSETBV] = on_xsetbv,
+    [EXIT_APIC_WRITE] = on_impossible,    /* no virtual APIC page */
+    [EXIT_RDRAND] = on_impossible,        /* not intercepted */
+    [EXIT_INVPCID] = on_impossible,       /* not intercepted: no INVLPG exiting */
+    [EXIT_VMFUNC] = on_undefined,         /* VM functions are off */
+    [EXIT_ENCLS] = on_undefined,          /* SGX is hidden */
+    [EXIT_RDSEED] = on_impossible,        /* not intercepted */
+    [EXIT_PML_FULL] = on_pml_full,
+    [EXIT_XSAVES] = on_undefined,         /* XSAVES is hidden */
+    [EXIT_XRSTORS] = on_undefined,
+    [EXIT_PCONFIG] = on_undefined,        /* hidden */
+    [EXIT_SPP] = on_impossible,           /* sub-page permissions are off */
+    [EXIT_UMWAIT] = on_undefined,         /* WAITPKG is hidden */
+    [EXIT_TPAUSE] = on_undefined,
+    [EXIT_LOADIWKEY] = on_undefined,      /* Key Locker is hidden */
+    [EXIT_ENCLV] = on_undefined,
+    [EXIT_ENQCMD_PASID] = on_undefined,
+    [EXIT_ENQCMDS_PASID] = on_undefined,
+    [EXIT_BUS_LOCK] = on_impossible,      /* not intercepted */
+    [EXIT_NOTIFY] = on_impossible,        /* not intercepted */
+};
+
+enum exit_action exit_dispatch(struct vcpu *v, uint32_t reason) {
+    uint32_t basic = reason & 0xffff;
+    if (basic >= NR_EXIT_REASONS || handlers[basic] == NULL)
+        return exit_crash(v, "unknown VM exit reason %u", basic);
+    return handlers[basic](v);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* vcpu.h - one virtual CPU: its VMCS, the registers the VMCS does not hold, and running it.
+ * - vcpu_create / vcpu_destroy.            - vcpu_run: enter the guest until the slice ends or it needs someone.
+ * - vcpu_get_state / vcpu_set_state: all architectural state, for snapshots (vcpu_state.h).
+ * - vcpu_inject_exception, vcpu_skip_instruction: for the upper layer's handlers.
+ * - struct vcpu_ops: what the upper layer answers. Handlers run inside vcpu_run, between exit and entry.
+ * Context: the CPU that runs the vCPU. Upward calls go through vcpu_ops only (design section 2).
+ * Source: SDM Vol. 3C, chapters 25 "VMX Non-Root Operation" to 27 "VM Exits". */
+#ifndef VMX_VCPU_H
+#define VMX_VCPU_H
+
+#include "kernel/result.h"
+#include "vmx/dirty.h"
+
+/* General registers in the encoding order of instructions and exit qualifications. */
+enum vcpu_reg {
+    REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+    REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, NR_REGS
+};
+
+struct vcpu;
+
+struct vcpu_ops {
+    void (*cpuid)(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+    uint32_t (*pio_read)(void *ctx, uint16_t port, unsigned size);
+    void (*pio_write)(void *ctx, uint16_t port, unsigned size, uint32_t value);
+    /* INS/OUTS and MMIO: do it and advance RIP, or inject an exception. false: cannot be emulated, stop the VM. */
+    bool (*pio_string)(void *ctx, struct vcpu *v, uint64_t qualification);
+    bool (*mmio)(void *ctx, struct vcpu *v, gpa_t gpa, bool write);
+    /* false: #GP(0) into the guest. */
+    bool (*rdmsr)(void *ctx, uint32_t msr, uint64_t *value);
+    bool (*wrmsr)(void *ctx, uint32_t msr, uint64_t value);
+    bool (*irq_pending)(void *ctx);  /* a maskable interrupt could be delivered */
+    int (*irq_accept)(void *ctx);    /* acknowledge it: vector, or -1 after all */
+    bool (*nmi_accept)(void *ctx);   /* take a pending NMI */
+    bool (*nmi_pending)(void *ctx);
+    uint8_t (*get_cr8)(void *ctx);
+    void (*set_cr8)(void *ctx, uint8_t value);
+    void (*run_timers)(void *ctx);             /* guest timers that are due */
+    uint64_t (*next_timer_tsc)(void *ctx);     /* host TSC of the next one, UINT64_MAX: none */
+    uint64_t (*xcr0_allowed)(void *ctx);       /* XCR0 bits that CPUID shows */
+};
+
+/* Why vcpu_run came back. */
+enum vcpu_stop {
+    VCPU_STOP_SLICE = 1, /* the time is up, or a stop was requested */
+    VCPU_STOP_HALTED,    /* HLT with nothing to deliver: run again when an interrupt is pending */
+    VCPU_STOP_CRASHED    /* triple fault or something that cannot be emulated; v->crash says what */
+};
+
+#define VCPU_XSAVE_BYTES 4096
+
+struct vcpu {
+    uint64_t regs[NR_REGS]; /* first member: vcpu_enter.S knows; RSP is in the VMCS */
+    uint64_t cr2;           /* valid while the vCPU is not loaded */
+    const struct vcpu_ops *ops;
+    void *ctx;
+    hpa_t vmcs;
+    struct ept *ept;
+    struct dirty_log *dirty;
+    bool launched;
+    bool halted;
+    bool stop_request;  /* leave vcpu_run at the next opportunity */
+    bool recheck;       /* interrupts or timers may have changed since the last look */
+    bool pml_on;
+    bool event_queued;  /* the VMCS's entry-interruption field holds an event for the next entry */
+    bool window_irq, window_nmi; /* window exiting is on */
+    uint16_t vpid;
+    uint64_t slice_end; /* host TSC */
+    uint64_t timer_end; /* host TSC for which the preemption timer is armed */
+    uint64_t *pml;      /* 512 guest-physical addresses */
+    hpa_t msr_bitmap, io_bitmap; /* 4 KiB, and 8 KiB */
+    uint64_t xcr0;
+    uint64_t dr[4], dr6;
+    uint64_t msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
+    uint8_t *xsave;     /* VCPU_XSAVE_BYTES, 64-byte aligned; valid while the vCPU is not loaded */
+    uint64_t nr_exits;
+    uint64_t last_exit_tsc;   /* host TSC when vcpu_run last came back */
+    uint64_t first_entry_tsc; /* host TSC right before the first entry; 0 until then */
+    struct reason crash;
+};
+
+/* vmx_init - read capabilities and enter VMX operation on this CPU. The reason is kept for vmx_status. */
+result_t vmx_init(struct reason *why) MUST_CHECK;
+/* vmx_status - OK, or why there is no VT-x here. */
+result_t vmx_status(struct reason *why) MUST_CHECK;
+const struct vmx_caps *vmx_get_caps(void);
+/* vmx_get_ept_mem - tables from the frame allocator. */
+const struct ept_mem *vmx_get_ept_mem(void);
+
+/* vcpu_create - RIP and all else come from vcpu_set_state. v: zeroed by the caller. ERR_NOMEM frees what it took. */
+result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, struct ept *ept, struct dirty_log *dirty) MUST_CHECK;
+void vcpu_destroy(struct vcpu *v);
+enum vcpu_stop vcpu_run(struct vcpu *v, uint64_t slice_end_tsc);
+/* vcpu_set_tsc_offset - guest TSC = host TSC + offset, from the next entry on. */
+void vcpu_set_tsc_offset(struct vcpu *v, uint64_t offset);
+/* vcpu_flush_ept - after leaves changed. */
+void vcpu_flush_ept(struct vcpu *v);
+/* vcpu_pml_enable / vcpu_pml_drain - the CPU's page-modification log into v->dirty. */
+void vcpu_pml_enable(struct vcpu *v, bool on);
+void vcpu_pml_drain(struct vcpu *v);
+
+/* For handlers: the VMCS is current. */
+void vcpu_skip_instruction(struct vcpu *v);
+void vcpu_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+/* vcpu_make_current - VMPTRLD, and guest registers that exits leave in the CPU (FPU, syscall MSRs) become this vCPU's. */
+void vcpu_make_current(struct vcpu *v);
+
+#endif

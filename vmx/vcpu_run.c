@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* vcpu_run.c - the inner loop: what must happen before an entry, the entry, and where the exit goes.
+ * Interrupts and timers are looked at only when v->recheck says that they may have changed, so that exits like CPUID
+ * cost nothing more. The preemption timer ends a slice; it holds min(slice end, next guest timer). */
+#include <string.h>
+
+#include "kernel/cpu.h"
+#include "kernel/hw/vmx_regs.h"
+#include "kernel/io.h"
+#include "vmx/vcpu_priv.h"
+#include "vmx/vmcs.h"
+#include "vmx/vmx_caps.h"
+
+#define RFLAGS_IF BIT(9)
+
+static void set_window(bool *state, bool on, uint32_t control) {
+    if (*state == on)
+        return;
+    *state = on;
+    uint32_t ctls = vmcs_read_32(VMCS_PROC_CTLS);
+    vmcs_write_32(VMCS_PROC_CTLS, on ? ctls | control : ctls & ~control);
+}
+
+static void queue_event(struct vcpu *v, uint32_t info) {
+    vmcs_write_32(VMCS_ENTRY_INTR_INFO, info | VMX_INTR_VALID);
+    v->event_queued = true;
+}
+
+/* Deliver what can be delivered now; for what cannot, ask for an exit when it can. */
+static void deliver_events(struct vcpu *v) {
+    if (v->ops->nmi_pending(v->ctx)) {
+        uint32_t blocked = vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY);
+        bool can = !v->event_queued && (blocked & (VMX_BLOCKING_NMI | VMX_BLOCKING_MOV_SS | VMX_BLOCKING_STI)) == 0;
+        if (can && v->ops->nmi_accept(v->ctx))
+            queue_event(v, VMX_INTR_TYPE_NMI | 2);
+        set_window(&v->window_nmi, v->ops->nmi_pending(v->ctx), VMX_PROC_NMI_WINDOW);
+    }
+    if (!v->ops->irq_pending(v->ctx)) {
+        set_window(&v->window_irq, false, VMX_PROC_INTR_WINDOW);
+        return;
+    }
+    bool open = (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
+                (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) == 0;
+    if (open && !v->event_queued) {
+        int vector = v->ops->irq_accept(v->ctx);
+        if (vector >= 0)
+            queue_event(v, VMX_INTR_TYPE_EXTERNAL | (uint32_t)vector);
+        open = false;
+    }
+    set_window(&v->window_irq, v->ops->irq_pending(v->ctx), VMX_PROC_INTR_WINDOW);
+}
+
+static bool can_wake(struct vcpu *v) {
+    return v->event_queued || v->ops->nmi_pending(v->ctx) ||
+           (v->ops->irq_pending(v->ctx) && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0);
+}
+
+static void arm_timer(struct vcpu *v, uint64_t now, uint64_t next_timer) {
+    uint64_t end = MIN(v->slice_end, next_timer);
+    uint64_t ticks = end > now ? (end - now) >> vmx_get_caps()->preemption_shift : 0;
+    vmcs_write_32(VMCS_PREEMPTION_TIMER, (uint32_t)MIN(ticks, (uint64_t)UINT32_MAX));
+}
+
+/* 0: enter the guest; else why not. */
+static enum vcpu_stop prepare_entry(struct vcpu *v) {
+    v->recheck = false;
+    uint64_t now = cpu_rdtsc();
+    uint64_t next_timer = v->ops->next_timer_tsc(v->ctx);
+    if (next_timer <= now) {
+        v->ops->run_timers(v->ctx);
+        next_timer = v->ops->next_timer_tsc(v->ctx);
+    }
+    if (v->stop_request || now >= v->slice_end) {
+        v->stop_request = false;
+        v->recheck = true;
+        return VCPU_STOP_SLICE;
+    }
+    if (v->halted) {
+        if (!can_wake(v)) {
+            v->recheck = true;
+            return VCPU_STOP_HALTED;
+        }
+        v->halted = false;
+    }
+    deliver_events(v);
+    arm_timer(v, now, next_timer);
+    return 0;
+}
+
+/* An exit in the middle of delivering an event: deliver it again. SDM 27.2.4 "Information for VM Exits During Event Delivery". */
+static void requeue_event(struct vcpu *v, uint32_t info) {
+    uint32_t type = info & VMX_INTR_TYPE_MASK;
+    if (type == VMX_INTR_TYPE_NMI) {
+        uint32_t blocked = vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY);
+        vmcs_write_32(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~VMX_BLOCKING_NMI);
+    }
+    if ((info & VMX_INTR_ERROR_CODE) != 0)
+        vmcs_write_32(VMCS_ENTRY_ERROR_CODE, vmcs_read_32(VMCS_IDT_VECTORING_ERROR));
+    if (type == VMX_INTR_TYPE_SOFT_INT || type == VMX_INTR_TYPE_PRIV_SOFT || type == VMX_INTR_TYPE_SOFT_EXCEPTION)
+        vmcs_write_32(VMCS_ENTRY_INSN_LEN, vmcs_read_32(VMCS_EXIT_INSN_LEN));
+    queue_event(v, info & (VMX_INTR_VECTOR | VMX_INTR_TYPE_MASK | VMX_INTR_ERROR_CODE));
+}
+
+static enum exit_action enter_once(struct vcpu *v) {
+    if (v->first_entry_tsc == 0)
+        v->first_entry_tsc = cpu_rdtsc();
+    if (vcpu_enter(v, v->launched) != 0)
+        return exit_crash(v, "VM entry failed: VM-instruction error %u", vmcs_read_32(VMCS_INSTRUCTION_ERROR));
+    v->launched = true;
+    v->event_queued = false;
+    v->nr_exits++;
+    uint32_t reason = vmcs_read_32(VMCS_EXIT_REASON);
+    if ((reason & VMX_EXIT_FAILED_ENTRY) != 0)
+        return exit_crash(v, "VM entry failed: exit reason %#x, qualification %#lx", reason,
+                          (unsigned long)vmcs_read_nat(VMCS_EXIT_QUALIFICATION));
+    uint32_t vectoring = vmcs_read_32(VMCS_IDT_VECTORING_INFO);
+    if ((vectoring & VMX_INTR_VALID) != 0)
+        requeue_event(v, vectoring);
+    return exit_dispatch(v, reason);
+}
+
+static enum vcpu_stop run_slice(struct vcpu *v) {
+    for (;;) {
+        if (v->recheck) {
+            enum vcpu_stop stop = prepare_entry(v);
+            if (stop != 0)
+                return stop;
+        }
+        switch (enter_once(v)) {
+        case EXIT_ACTION_RESUME:
+            break;
+        case EXIT_ACTION_HALT:
+            v->halted = true;
+            v->recheck = true;
+            break;
+        case EXIT_ACTION_SLICE:
+            v->recheck = true;
+            break;
+        case EXIT_ACTION_CRASH:
+            return VCPU_STOP_CRASHED;
+        }
+    }
+}
+
+enum vcpu_stop vcpu_run(struct vcpu *v, uint64_t slice_end_tsc) {
+    vcpu_make_current(v);
+    v->slice_end = slice_end_tsc;
+    v->recheck = true;
+    enum vcpu_stop stop = run_slice(v);
+    v->last_exit_tsc = cpu_rdtsc();
+    return stop;
+}

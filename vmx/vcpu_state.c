@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmx/vcpu_state.h"
+
+#include <string.h>
+
+#include "kernel/cpu.h"
+#include "kernel/hw/msr_regs.h"
+#include "kernel/hw/vmx_regs.h"
+#include "vmx/vcpu_priv.h"
+#include "vmx/vmcs.h"
+#include "vmx/vmx_caps.h"
+
+static const struct {
+    vmcs_16_t selector;
+    vmcs_32_t limit, access;
+    vmcs_nat_t base;
+} segment_fields[NR_SEGMENTS] = {
+    [SEG_ES] = {{0x0800}, {0x4800}, {0x4814}, {0x6806}},   [SEG_CS] = {{0x0802}, {0x4802}, {0x4816}, {0x6808}},
+    [SEG_SS] = {{0x0804}, {0x4804}, {0x4818}, {0x680a}},   [SEG_DS] = {{0x0806}, {0x4806}, {0x481a}, {0x680c}},
+    [SEG_FS] = {{0x0808}, {0x4808}, {0x481c}, {0x680e}},   [SEG_GS] = {{0x080a}, {0x480a}, {0x481e}, {0x6810}},
+    [SEG_LDTR] = {{0x080c}, {0x480c}, {0x4820}, {0x6812}}, [SEG_TR] = {{0x080e}, {0x480e}, {0x4822}, {0x6814}},
+};
+
+/* Natural-width fields that are state as they stand. */
+static const struct {
+    vmcs_nat_t field;
+    size_t offset;
+} nat_fields[] = {
+    {{0x681e}, offsetof(struct vcpu_state, rip)},        {{0x6820}, offsetof(struct vcpu_state, rflags)},
+    {{0x6802}, offsetof(struct vcpu_state, cr3)},        {{0x681a}, offsetof(struct vcpu_state, dr7)},
+    {{0x6816}, offsetof(struct vcpu_state, gdtr_base)},  {{0x6818}, offsetof(struct vcpu_state, idtr_base)},
+    {{0x6824}, offsetof(struct vcpu_state, sysenter_esp)}, {{0x6826}, offsetof(struct vcpu_state, sysenter_eip)},
+    {{0x6822}, offsetof(struct vcpu_state, pending_debug)},
+};
+static const struct {
+    vmcs_64_t field;
+    size_t offset;
+} quad_fields[] = {
+    {{0x2806}, offsetof(struct vcpu_state, efer)},     {{0x2804}, offsetof(struct vcpu_state, pat)},
+    {{0x2802}, offsetof(struct vcpu_state, debugctl)}, {{0x280a}, offsetof(struct vcpu_state, pdpte[0])},
+    {{0x280c}, offsetof(struct vcpu_state, pdpte[1])}, {{0x280e}, offsetof(struct vcpu_state, pdpte[2])},
+    {{0x2810}, offsetof(struct vcpu_state, pdpte[3])},
+};
+
+static uint64_t *field_at(struct vcpu_state *s, size_t offset) {
+    return (uint64_t *)(void *)((uint8_t *)s + offset);
+}
+
+static uint64_t field_value(const struct vcpu_state *s, size_t offset) {
+    uint64_t value;
+    memcpy(&value, (const uint8_t *)s + offset, sizeof value);
+    return value;
+}
+
+static uint64_t visible(vmcs_nat_t real, vmcs_nat_t shadow, vmcs_nat_t mask) {
+    uint64_t owned = vmcs_read_nat(mask);
+    return (vmcs_read_nat(real) & ~owned) | (vmcs_read_nat(shadow) & owned);
+}
+
+static void get_segments(struct vcpu_state *s) {
+    for (unsigned i = 0; i < NR_SEGMENTS; i++) {
+        s->segment[i].selector = vmcs_read_16(segment_fields[i].selector);
+        s->segment[i].limit = vmcs_read_32(segment_fields[i].limit);
+        s->segment[i].access = vmcs_read_32(segment_fields[i].access);
+        s->segment[i].base = vmcs_read_nat(segment_fields[i].base);
+    }
+    s->gdtr_limit = vmcs_read_32(VMCS_GUEST_GDTR_LIMIT);
+    s->idtr_limit = vmcs_read_32(VMCS_GUEST_IDTR_LIMIT);
+}
+
+void vcpu_get_state(struct vcpu *v, struct vcpu_state *s) {
+    memset(s, 0, sizeof *s);
+    vcpu_put(); /* FPU, debug and syscall registers into the structure... */
+    vcpu_make_current(v);
+    memcpy(s->regs, v->regs, sizeof s->regs);
+    s->regs[REG_RSP] = vmcs_read_nat(VMCS_GUEST_RSP);
+    for (size_t i = 0; i < ARRAY_LEN(nat_fields); i++)
+        *field_at(s, nat_fields[i].offset) = vmcs_read_nat(nat_fields[i].field);
+    for (size_t i = 0; i < ARRAY_LEN(quad_fields); i++)
+        *field_at(s, quad_fields[i].offset) = vmcs_read_64(quad_fields[i].field);
+    get_segments(s);
+    s->cr0 = visible(VMCS_GUEST_CR0, VMCS_CR0_SHADOW, VMCS_CR0_MASK);
+    s->cr4 = visible(VMCS_GUEST_CR4, VMCS_CR4_SHADOW, VMCS_CR4_MASK);
+    s->sysenter_cs = vmcs_read_32(VMCS_GUEST_SYSENTER_CS);
+    s->interruptibility = vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY);
+    if (v->event_queued) {
+        s->event_info = vmcs_read_32(VMCS_ENTRY_INTR_INFO);
+        s->event_error = vmcs_read_32(VMCS_ENTRY_ERROR_CODE);
+        s->event_len = vmcs_read_32(VMCS_ENTRY_INSN_LEN);
+    }
+    s->halted = v->halted;
+    s->cr2 = v->cr2;
+    memcpy(s->dr, v->dr, sizeof s->dr);
+    s->dr6 = v->dr6;
+    s->star = v->msr_star;
+    s->lstar = v->msr_lstar;
+    s->cstar = v->msr_cstar;
+    s->fmask = v->msr_fmask;
+    s->kernel_gs_base = v->msr_kernel_gs_base;
+    s->tsc_aux = v->msr_tsc_aux;
+    s->xcr0 = v->xcr0;
+    memcpy(s->xsave, v->xsave, sizeof s->xsave);
+}
+
+static result_t check_state(const struct vcpu *v, const struct vcpu_state *s, struct reason *why) {
+    const struct vmx_caps *caps = vmx_get_caps();
+    if ((s->cr4 & (VCPU_CR4_OWNED | ~caps->cr4_fixed1)) != 0)
+        return reason_set(why, ERR_INVAL, "vCPU state: CR4 %#lx has bits that this CPU does not allow (%#lx)",
+                          (unsigned long)s->cr4, (unsigned long)caps->cr4_fixed1);
+    if ((s->cr0 & ~caps->cr0_fixed1) != 0)
+        return reason_set(why, ERR_INVAL, "vCPU state: CR0 %#lx has reserved bits", (unsigned long)s->cr0);
+    if ((s->xcr0 & 1) == 0 || (s->xcr0 & ~v->ops->xcr0_allowed(v->ctx)) != 0)
+        return reason_set(why, ERR_INVAL, "vCPU state: XCR0 %#lx is not within what the guest was given", (unsigned long)s->xcr0);
+    return OK;
+}
+
+static void set_segments(const struct vcpu_state *s) {
+    for (unsigned i = 0; i < NR_SEGMENTS; i++) {
+        vmcs_write_16(segment_fields[i].selector, s->segment[i].selector);
+        vmcs_write_32(segment_fields[i].limit, s->segment[i].limit);
+        vmcs_write_32(segment_fields[i].access, s->segment[i].access);
+        vmcs_write_nat(segment_fields[i].base, s->segment[i].base);
+    }
+    vmcs_write_32(VMCS_GUEST_GDTR_LIMIT, s->gdtr_limit);
+    vmcs_write_32(VMCS_GUEST_IDTR_LIMIT, s->idtr_limit);
+}
+
+static void set_vmcs(const struct vcpu_state *s) {
+    for (size_t i = 0; i < ARRAY_LEN(nat_fields); i++)
+        vmcs_write_nat(nat_fields[i].field, field_value(s, nat_fields[i].offset));
+    for (size_t i = 0; i < ARRAY_LEN(quad_fields); i++)
+        vmcs_write_64(quad_fields[i].field, field_value(s, quad_fields[i].offset));
+    set_segments(s);
+    vmcs_write_nat(VMCS_GUEST_RSP, s->regs[REG_RSP]);
+    vmcs_write_nat(VMCS_CR0_SHADOW, s->cr0);
+    vmcs_write_nat(VMCS_GUEST_CR0, (s->cr0 | CR0_NE) & ~(CR0_CD | CR0_NW));
+    vmcs_write_nat(VMCS_CR4_SHADOW, s->cr4);
+    vmcs_write_nat(VMCS_GUEST_CR4, s->cr4 | CR4_VMXE);
+    uint32_t entry = vmcs_read_32(VMCS_ENTRY_CTLS) & ~VMX_ENTRY_IA32E;
+    vmcs_write_32(VMCS_ENTRY_CTLS, entry | ((s->efer & EFER_LMA) != 0 ? VMX_ENTRY_IA32E : 0));
+    vmcs_write_32(VMCS_GUEST_SYSENTER_CS, (uint32_t)s->sysenter_cs);
+    vmcs_write_32(VMCS_GUEST_INTERRUPTIBILITY, s->interruptibility);
+    vmcs_write_32(VMCS_GUEST_ACTIVITY, VMX_ACTIVITY_ACTIVE);
+    vmcs_write_32(VMCS_ENTRY_INTR_INFO, s->event_info);
+    vmcs_write_32(VMCS_ENTRY_ERROR_CODE, s->event_error);
+    vmcs_write_32(VMCS_ENTRY_INSN_LEN, s->event_len);
+}
+
+result_t vcpu_set_state(struct vcpu *v, const struct vcpu_state *s, struct reason *why) {
+    result_t r = check_state(v, s, why);
+    if (r != OK)
+        return r;
+    vcpu_put(); /* whoever was current keeps its registers; ours are then loaded from the structure */
+    memcpy(v->regs, s->regs, sizeof v->regs);
+    v->event_queued = (s->event_info & VMX_INTR_VALID) != 0;
+    v->halted = s->halted;
+    v->cr2 = s->cr2;
+    memcpy(v->dr, s->dr, sizeof v->dr);
+    v->dr6 = s->dr6;
+    v->msr_star = s->star;
+    v->msr_lstar = s->lstar;
+    v->msr_cstar = s->cstar;
+    v->msr_fmask = s->fmask;
+    v->msr_kernel_gs_base = s->kernel_gs_base;
+    v->msr_tsc_aux = s->tsc_aux;
+    v->xcr0 = s->xcr0;
+    memcpy(v->xsave, s->xsave, sizeof s->xsave);
+    vcpu_make_current(v);
+    set_vmcs(s);
+    return OK;
+}
+
+#define PAT_RESET 0x0007040600070406ull
+#define AR_DATA16 0x93u
+#define AR_CODE16 0x9bu
+
+void vcpu_state_reset(struct vcpu_state *s) {
+    memset(s, 0, sizeof *s);
+    s->rip = 0xfff0;
+    s->rflags = 2;
+    s->regs[REG_RDX] = 0x600; /* family, as CPUs report it at reset */
+    s->cr0 = CR0_CD | CR0_NW | CR0_ET;
+    s->dr6 = 0xffff0ff0;
+    s->dr7 = 0x400;
+    for (unsigned i = 0; i < NR_SEGMENTS; i++)
+        s->segment[i] = (struct vcpu_segment_state){.limit = 0xffff, .access = AR_DATA16};
+    s->segment[SEG_CS] = (struct vcpu_segment_state){.selector = 0xf000, .limit = 0xffff, .access = AR_CODE16, .base = 0xffff0000};
+    s->segment[SEG_LDTR].access = 0x82;
+    s->segment[SEG_TR].access = 0x8b;
+    s->gdtr_limit = s->idtr_limit = 0xffff;
+    s->pat = PAT_RESET;
+    s->xcr0 = 1;
+    /* FCW 037FH and MXCSR 1F80H: the rest of the area is in its initial configuration (XSTATE_BV = 0 would leave
+     * MXCSR to XRSTOR's rules, so the header says that x87 and SSE are present). */
+    s->xsave[0] = 0x7f;
+    s->xsave[1] = 0x03;
+    s->xsave[24] = 0x80;
+    s->xsave[25] = 0x1f;
+    s->xsave[512] = 3;
+}
