@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* vlapic.h - one vCPU's local APIC: xAPIC page, x2APIC MSRs, priorities, local vector table, timer, IPIs.
+ * - vlapic_init / vlapic_reset: power-up state; vlapic_set_virtual_wire: what firmware leaves on CPU 0.
+ * - vlapic_has_pending, vlapic_peek, vlapic_accept, vlapic_accept_nmi: what the vCPU loop asks for.
+ * - vlapic_raise, vlapic_deliver, vlapic_set_lint: interrupts come in. vlapic_eoi: one is done.
+ * - vlapic_mmio_* / vlapic_msr_*: the guest's register accesses; vlapic_write_base: IA32_APIC_BASE.
+ * - vlapic_next_event_tsc, vlapic_run: the timer. The bus runs at 1 GHz: a tick per guest ns before division.
+ * Everything that leaves the CPU goes through struct vlapic_env, so this model knows neither IOAPIC nor PIC.
+ * `pending` and `timer_next_tsc` are kept up to date by every change, so asking costs one load.
+ * Context: the CPU that runs the VM.
+ * Source: SDM Vol. 3 chapter "Advanced Programmable Interrupt Controller (APIC)". */
+#ifndef GUEST_VLAPIC_H
+#define GUEST_VLAPIC_H
+
+#include "guest/snapshot.h"
+#include "guest/vclock.h"
+#include "kernel/hw/lapic_regs.h"
+#include "kernel/hw/msr_regs.h"
+
+struct vlapic;
+
+/* One interrupt message, from an ICR, an IOAPIC pin or a device's MSI. */
+struct irq_msg {
+    uint32_t dest;
+    uint8_t vector;
+    uint8_t mode; /* LAPIC_MODE_* */
+    bool logical; /* dest is a logical destination */
+    bool level;   /* level-triggered: its EOI is broadcast to the IOAPIC */
+    bool wide;    /* dest has 32 bits (x2APIC); otherwise 8, and 0xff is everybody */
+};
+
+/* What a local APIC needs from the machine around it. */
+struct vlapic_env {
+    void *ctx;
+    void (*send)(void *ctx, struct vlapic *from, const struct irq_msg *msg, unsigned shorthand);
+    void (*eoi)(void *ctx, uint8_t vector);          /* EOI broadcast for a level-triggered vector */
+    int (*extint_ack)(void *ctx);                    /* INTA cycle: the PIC's vector */
+    int (*extint_peek)(void *ctx);                   /* the vector that extint_ack would return */
+    void (*kick)(void *ctx, struct vlapic *to);      /* something became pending */
+    void (*init)(void *ctx, struct vlapic *to);      /* INIT arrived; the APIC is reset already */
+    void (*sipi)(void *ctx, struct vlapic *to, uint8_t vector);
+};
+
+#define VLAPIC_PENDING_VECTOR 0x1u /* a vector above PPR */
+#define VLAPIC_PENDING_EXTINT 0x2u /* the PIC's INTR, by LINT0 or by an IOAPIC pin */
+#define VLAPIC_PENDING_NMI 0x4u
+
+enum vlapic_lvt {
+    VLAPIC_LVT_TIMER = 0,
+    VLAPIC_LVT_THERMAL,
+    VLAPIC_LVT_PMI,
+    VLAPIC_LVT_LINT0,
+    VLAPIC_LVT_LINT1,
+    VLAPIC_LVT_ERROR,
+    VLAPIC_NR_LVTS
+};
+
+#define VLAPIC_WORDS 4u            /* 256 vectors in 64-bit words */
+#define VLAPIC_NO_MMIO UINT64_MAX  /* mmio_base when disabled or in x2APIC mode */
+#define VLAPIC_MIN_PERIOD_NS 20000u /* a shorter periodic timer skips multiples of its period */
+
+/* Fields marked [d] are derived from the others and not in a snapshot. */
+struct vlapic {
+    uint8_t pending;         /* VLAPIC_PENDING_*; the VECTOR and EXTINT bits are [d] */
+    uint8_t tpr;
+    uint8_t ppr;             /* [d] */
+    uint8_t timer_mode;      /* [d] LAPIC_TIMER_* */
+    uint8_t irr_words;       /* [d] bit w set: irr[w] != 0 */
+    uint8_t isr_words;       /* [d] */
+    uint8_t timer_shift;     /* [d] log2 of the divisor */
+    bool x2apic;             /* [d] */
+    uint64_t timer_next_tsc; /* [d] vclock TSC of the next expiry, or VCLOCK_NEVER */
+    uint64_t tsc_deadline;   /* as the guest wrote it, 0 = disarmed */
+    uint64_t tsc_adjust;     /* guest-visible TSC minus vclock TSC (modulo 2^64) */
+    uint64_t irr[VLAPIC_WORDS];
+    uint64_t isr[VLAPIC_WORDS];
+    uint64_t tmr[VLAPIC_WORDS];
+    uint32_t svr;
+    uint32_t lvt[VLAPIC_NR_LVTS];
+    uint64_t base;            /* IA32_APIC_BASE */
+    uint64_t mmio_base;       /* [d] page that answers, or VLAPIC_NO_MMIO */
+    uint64_t timer_expiry_ns; /* one-shot and periodic: guest ns of the expiry, 0 = stopped */
+    uint32_t timer_init;
+    uint32_t timer_divide;
+    uint32_t id;
+    uint32_t ldr; /* xAPIC; in x2APIC mode it is derived from the ID */
+    uint32_t dfr;
+    uint64_t icr; /* high half: xAPIC destination in 63:56, or the x2APIC destination */
+    uint32_t esr;
+    uint32_t esr_pending;   /* errors since the last write to ESR */
+    bool lint0, lint1;      /* levels of the two pins */
+    bool extint_latched;    /* an ExtINT message arrived and was not yet accepted */
+    bool boot_cpu;          /* [d] constant */
+    const struct vclock *clock;
+    const struct vlapic_env *env;
+};
+
+/* vlapic_init - power-up state of vCPU `id` (the APIC ID). clock and env outlive the APIC. */
+void vlapic_init(struct vlapic *l, uint32_t id, const struct vclock *clock, const struct vlapic_env *env);
+/* vlapic_reset - INIT: registers to their reset values; ID, IA32_APIC_BASE and the pins' levels stay. */
+void vlapic_reset(struct vlapic *l);
+/* vlapic_set_virtual_wire - enabled, LINT0 = ExtINT, LINT1 = NMI: how firmware hands over the boot CPU
+ * (MultiProcessor Specification 1.4, section 3.6.2.2 "Virtual Wire Mode"). */
+void vlapic_set_virtual_wire(struct vlapic *l);
+
+static inline bool vlapic_is_hw_enabled(const struct vlapic *l) {
+    return (l->base & APIC_BASE_EN) != 0;
+}
+
+/* vlapic_has_pending - something can be injected now, as far as the APIC is concerned. */
+static inline bool vlapic_has_pending(const struct vlapic *l) {
+    return l->pending != 0;
+}
+
+/* vlapic_peek - the vector that vlapic_accept would return, or -1. NMIs are apart. */
+int vlapic_peek(const struct vlapic *l);
+/* vlapic_accept - acknowledge: ExtINT first, then the highest vector (IRR -> ISR); -1 when neither waits. */
+int vlapic_accept(struct vlapic *l);
+static inline bool vlapic_nmi_pending(const struct vlapic *l) {
+    return (l->pending & VLAPIC_PENDING_NMI) != 0;
+}
+/* vlapic_accept_nmi - true when an NMI was pending; it no longer is. */
+static inline bool vlapic_accept_nmi(struct vlapic *l) {
+    bool was = vlapic_nmi_pending(l);
+    l->pending &= (uint8_t)~VLAPIC_PENDING_NMI;
+    return was;
+}
+void vlapic_raise_nmi(struct vlapic *l);
+
+/* vlapic_raise - a fixed interrupt arrives. Vectors below 16 are errors (ESR); a disabled APIC drops it. */
+void vlapic_raise(struct vlapic *l, uint8_t vector, bool level);
+/* vlapic_deliver - a message that was found to be for this APIC. */
+void vlapic_deliver(struct vlapic *l, const struct irq_msg *msg);
+/* vlapic_matches - does the message's destination name this APIC? */
+bool vlapic_matches(const struct vlapic *l, const struct irq_msg *msg);
+/* vlapic_set_lint - level of pin LINT0 or LINT1. */
+void vlapic_set_lint(struct vlapic *l, unsigned pin, bool level);
+void vlapic_eoi(struct vlapic *l);
+void vlapic_set_tpr(struct vlapic *l, uint8_t tpr);
+
+/* vlapic_write_base - IA32_APIC_BASE; false = #GP (reserved bits, illegal transition).
+ * phys_bits: the guest's MAXPHYADDR. Disabling resets the APIC.
+ * Source: SDM Vol. 3 "x2APIC State Transitions". */
+bool vlapic_write_base(struct vlapic *l, uint64_t value, unsigned phys_bits) MUST_CHECK;
+
+/* vlapic_mmio_read, vlapic_mmio_write - an access at `offset` in the APIC page, size 1, 2, 4 or 8.
+ * Nothing happens unless the APIC is in xAPIC mode (reads: all ones). */
+uint64_t vlapic_mmio_read(struct vlapic *l, uint32_t offset, unsigned size);
+void vlapic_mmio_write(struct vlapic *l, uint32_t offset, unsigned size, uint64_t value);
+/* vlapic_msr_read, vlapic_msr_write - MSR 0x800..0x8ff; false = #GP. */
+bool vlapic_msr_read(struct vlapic *l, uint32_t msr, uint64_t *value) MUST_CHECK;
+bool vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t value) MUST_CHECK;
+
+/* Timer. vlapic_run - fire what is due; a periodic timer that is late fires once. */
+static inline uint64_t vlapic_next_event_tsc(const struct vlapic *l) {
+    return l->timer_next_tsc;
+}
+void vlapic_timer_expire(struct vlapic *l, uint64_t now_tsc);
+static inline void vlapic_run(struct vlapic *l) {
+    if (l->timer_next_tsc == VCLOCK_NEVER)
+        return;
+    uint64_t now = vclock_tsc(l->clock);
+    if (now >= l->timer_next_tsc)
+        vlapic_timer_expire(l, now);
+}
+
+/* vlapic_deadline_to_clock - the vclock TSC of a guest TSC value, saturating. */
+uint64_t vlapic_deadline_to_clock(const struct vlapic *l, uint64_t deadline);
+/* vlapic_write_tsc_deadline, vlapic_read_tsc_deadline - IA32_TSC_DEADLINE; ignored / 0 in other timer modes.
+ * Source: SDM Vol. 3 "TSC-Deadline Mode". */
+static inline void vlapic_write_tsc_deadline(struct vlapic *l, uint64_t deadline) {
+    if (l->timer_mode != LAPIC_TIMER_TSC_DEADLINE)
+        return;
+    l->tsc_deadline = deadline;
+    if (deadline == 0)
+        l->timer_next_tsc = VCLOCK_NEVER;
+    else if (l->tsc_adjust == 0)
+        l->timer_next_tsc = deadline;
+    else
+        l->timer_next_tsc = vlapic_deadline_to_clock(l, deadline);
+}
+uint64_t vlapic_read_tsc_deadline(struct vlapic *l);
+/* vlapic_set_tsc_adjust - the guest moved its TSC: guest-visible TSC = vclock TSC + adjust. */
+void vlapic_set_tsc_adjust(struct vlapic *l, uint64_t adjust);
+
+void vlapic_snapshot(struct vlapic *l, struct snap *s);
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* The interrupt controllers wired together: IOAPIC pins, PIC, messages between CPUs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#undef fail /* kernel/result.h has its own */
+
+#include "guest/virq.h"
+
+#define CPUS 4u
+
+struct bench {
+    struct virq v;
+    struct vclock time; /* tsc_offset is the guest TSC */
+    struct bus bus;
+    uint8_t *index;
+    unsigned kicks[CPUS], inits[CPUS];
+    int sipi[CPUS];
+};
+
+static uint64_t read_tsc(const struct vclock *c) {
+    return c->tsc_offset;
+}
+
+static void on_kick(void *ctx, unsigned cpu) {
+    ((struct bench *)ctx)->kicks[cpu]++;
+}
+static void on_init(void *ctx, unsigned cpu) {
+    ((struct bench *)ctx)->inits[cpu]++;
+}
+static void on_sipi(void *ctx, unsigned cpu, uint8_t vector) {
+    ((struct bench *)ctx)->sipi[cpu] = vector;
+}
+
+static void lapic_wr(struct bench *b, unsigned cpu, uint32_t offset, uint32_t value) {
+    vlapic_mmio_write(&b->v.lapic[cpu], offset, 4, value);
+}
+
+static int setup(void **state) {
+    struct bench *b = calloc(1, sizeof *b);
+    struct virq_host host = {b, on_kick, on_init, on_sipi};
+    vclock_init(&b->time, NSEC_PER_SEC, read_tsc);
+    b->index = calloc(1, BUS_PIO_PORTS);
+    bus_init(&b->bus, b->index);
+    virq_init(&b->v, CPUS, &b->time, &host);
+    assert_int_equal(virq_attach(&b->v, &b->bus), OK);
+    for (unsigned i = 0; i < CPUS; i++) {
+        lapic_wr(b, i, LAPIC_SVR, 0x1ff);
+        lapic_wr(b, i, LAPIC_LDR, 1u << (24 + i));
+        b->sipi[i] = -1;
+    }
+    *state = b;
+    return 0;
+}
+static int teardown(void **state) {
+    struct bench *b = *state;
+    free(b->index);
+    free(b);
+    return 0;
+}
+
+static void io_wr(struct bench *b, uint32_t reg, uint32_t value) {
+    bus_mmio_write(&b->bus, IOAPIC_DEFAULT_BASE + IOAPIC_INDEX, 4, reg);
+    bus_mmio_write(&b->bus, IOAPIC_DEFAULT_BASE + IOAPIC_DATA, 4, value);
+}
+static uint32_t io_rd(struct bench *b, uint32_t reg) {
+    bus_mmio_write(&b->bus, IOAPIC_DEFAULT_BASE + IOAPIC_INDEX, 4, reg);
+    return (uint32_t)bus_mmio_read(&b->bus, IOAPIC_DEFAULT_BASE + IOAPIC_DATA, 4);
+}
+static void rte(struct bench *b, unsigned pin, uint32_t low, uint8_t dest) {
+    io_wr(b, IOAPIC_REG_REDIRECTION + 2 * pin + 1, (uint32_t)dest << 24);
+    io_wr(b, IOAPIC_REG_REDIRECTION + 2 * pin, low);
+}
+static uint32_t rte_low(struct bench *b, unsigned pin) {
+    return io_rd(b, IOAPIC_REG_REDIRECTION + 2 * pin);
+}
+static int take(struct bench *b, unsigned cpu) {
+    int vector = vlapic_accept(&b->v.lapic[cpu]);
+    vlapic_eoi(&b->v.lapic[cpu]);
+    return vector;
+}
+static void program_pic(struct bench *b) {
+    static const struct {
+        uint16_t port;
+        uint8_t value;
+    } row[] = {{0x20, 0x11}, {0x21, 0x30}, {0x21, 4}, {0x21, 1}, {0xa0, 0x11},
+               {0xa1, 0x38}, {0xa1, 2},    {0xa1, 1}, {0x21, 0}, {0xa1, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(row); i++)
+        bus_pio_write(&b->bus, row[i].port, 1, row[i].value);
+}
+
+static void test_virq_ioapic_registers(void **state) {
+    struct bench *b = *state;
+    assert_int_equal(io_rd(b, IOAPIC_REG_VERSION), 0x00170020);
+    io_wr(b, IOAPIC_REG_ID, 0xff000000);
+    assert_int_equal(io_rd(b, IOAPIC_REG_ID), 0x0f000000);
+    for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++)
+        assert_int_equal(rte_low(b, pin), 0x10000);
+    rte(b, 3, 0xffffffff, 0x55);
+    assert_int_equal(rte_low(b, 3), 0x1afff);
+    assert_int_equal(io_rd(b, IOAPIC_REG_REDIRECTION + 7), 0x55000000);
+    assert_int_equal(io_rd(b, 0x40), 0); /* past the table */
+    io_wr(b, 0x40, 1);
+    io_wr(b, 0x0f, 1);
+}
+
+static void test_virq_ioapic_edge(void **state) {
+    struct bench *b = *state;
+    struct irq_line line = virq_line(&b->v, 4);
+    irq_line_pulse(&line); /* masked: lost */
+    rte(b, 4, 0x51, 0);
+    assert_int_equal(take(b, 0), -1);
+    irq_line_set(&line, true);
+    irq_line_set(&line, true);
+    assert_int_equal(take(b, 0), 0x51);
+    assert_int_equal(take(b, 0), -1);
+    irq_line_set(&line, false);
+    irq_line_pulse(&line);
+    assert_int_equal(take(b, 0), 0x51);
+}
+
+static void test_virq_ioapic_level(void **state) {
+    struct bench *b = *state;
+    rte(b, 11, 0x8052, 1);
+    virq_set_gsi(&b->v, 11, true);
+    assert_int_equal(rte_low(b, 11), 0xc052); /* remote IRR */
+    assert_int_equal(vlapic_accept(&b->v.lapic[1]), 0x52);
+    vlapic_eoi(&b->v.lapic[1]);
+    assert_int_equal(vlapic_accept(&b->v.lapic[1]), 0x52); /* the wire is still high */
+    virq_set_gsi(&b->v, 11, false);
+    assert_int_equal(rte_low(b, 11), 0xc052);
+    vlapic_eoi(&b->v.lapic[1]);
+    assert_int_equal(rte_low(b, 11), 0x8052);
+    assert_int_equal(vlapic_accept(&b->v.lapic[1]), -1);
+    /* Raised while masked: delivered when unmasked. */
+    rte(b, 11, 0x18052, 1);
+    virq_set_gsi(&b->v, 11, true);
+    assert_int_equal(vlapic_accept(&b->v.lapic[1]), -1);
+    rte(b, 11, 0x8052, 1);
+    assert_int_equal(vlapic_accept(&b->v.lapic[1]), 0x52);
+}
+
+static void test_virq_ioapic_eoi_register(void **state) {
+    struct bench *b = *state;
+    lapic_wr(b, 0, LAPIC_SVR, 0x11ff); /* the APIC does not broadcast EOIs */
+    rte(b, 10, 0x8060, 0);
+    virq_set_gsi(&b->v, 10, true);
+    virq_set_gsi(&b->v, 10, false);
+    assert_int_equal(take(b, 0), 0x60);
+    assert_int_equal(rte_low(b, 10), 0xc060);
+    bus_mmio_write(&b->bus, IOAPIC_DEFAULT_BASE + IOAPIC_EOI, 4, 0x61);
+    assert_int_equal(rte_low(b, 10), 0xc060);
+    bus_mmio_write(&b->bus, IOAPIC_DEFAULT_BASE + IOAPIC_EOI, 4, 0x60);
+    assert_int_equal(rte_low(b, 10), 0x8060);
+    virq_set_gsi(&b->v, 10, true);
+    rte(b, 10, 0x10060, 0); /* mask and edge: the way kernels clear a stuck remote IRR */
+    assert_int_equal(rte_low(b, 10), 0x10060);
+}
+
+static void test_virq_shared_vector(void **state) {
+    struct bench *b = *state;
+    rte(b, 10, 0x8060, 0);
+    rte(b, 11, 0x8060, 0);
+    virq_set_gsi(&b->v, 10, true);
+    virq_set_gsi(&b->v, 11, true);
+    virq_set_gsi(&b->v, 10, false);
+    assert_int_equal(take(b, 0), 0x60);
+    assert_int_equal(rte_low(b, 10), 0x8060);
+    assert_int_equal(rte_low(b, 11), 0xc060);
+    assert_int_equal(take(b, 0), 0x60);
+}
+
+static void test_virq_ioapic_modes(void **state) {
+    struct bench *b = *state;
+    rte(b, 5, 0x400, 2); /* NMI */
+    virq_set_gsi(&b->v, 5, true);
+    assert_true(vlapic_accept_nmi(&b->v.lapic[2]));
+    rte(b, 6, 0x853, 0x0a); /* logical: CPUs 1 and 3 */
+    virq_set_gsi(&b->v, 6, true);
+    assert_int_equal(take(b, 0), -1);
+    assert_int_equal(take(b, 1), 0x53);
+    assert_int_equal(take(b, 3), 0x53);
+    rte(b, 7, 0x954, 0x0f); /* lowest priority among all */
+    lapic_wr(b, 0, LAPIC_TPR, 0x20);
+    lapic_wr(b, 1, LAPIC_TPR, 0x20);
+    lapic_wr(b, 3, LAPIC_TPR, 0x20);
+    virq_set_gsi(&b->v, 7, true);
+    assert_int_equal(take(b, 2), 0x54);
+    for (unsigned i = 0; i < CPUS; i++)
+        assert_int_equal(take(b, i), -1);
+}
+
+static void test_virq_lowest_takes_turns(void **state) {
+    struct bench *b = *state;
+    unsigned count[CPUS] = {0};
+    for (unsigned n = 0; n < 3 * CPUS; n++) {
+        virq_msi(&b->v, 0xfee0f004, 0x4155);
+        for (unsigned i = 0; i < CPUS; i++)
+            count[i] += take(b, i) == 0x55;
+    }
+    for (unsigned i = 0; i < CPUS; i++)
+        assert_int_equal(count[i], 3);
+}
+
+static void test_virq_irq0_reaches_pin_2(void **state) {
+    struct bench *b = *state;
+    program_pic(b);
+    rte(b, 2, 0x30, 1);
+    struct irq_line line = virq_line(&b->v, 0);
+    irq_line_pulse(&line);
+    assert_int_equal(take(b, 1), 0x30);
+    assert_int_equal(virq_accept(&b->v), 0x30); /* by LINT0 from the PIC */
+    assert_int_equal(virq_accept(&b->v), -1);
+    line = virq_line(&b->v, VIRQ_NR_GSIS);
+    irq_line_set(&line, true); /* goes nowhere */
+}
+
+static void test_virq_virtual_wire(void **state) {
+    struct bench *b = *state;
+    program_pic(b);
+    assert_false(virq_has_pending(&b->v));
+    virq_set_gsi(&b->v, 8, true);
+    assert_true(virq_has_pending(&b->v));
+    assert_true(virq_has_vector(&b->v));
+    assert_false(vlapic_has_pending(&b->v.lapic[1])); /* LINT0 is open on the boot CPU only */
+    assert_int_equal(virq_peek(&b->v), 0x38);
+    assert_int_equal(virq_accept(&b->v), 0x38);
+    virq_set_cr8(&b->v, 15); /* ExtINT ignores the priority */
+    assert_int_equal(virq_tpr(&b->v), 0xf0);
+    bus_pio_write(&b->bus, 0xa0, 1, 0x20);
+    bus_pio_write(&b->bus, 0x20, 1, 0x20);
+    virq_set_gsi(&b->v, 1, true);
+    assert_int_equal(virq_accept(&b->v), 0x31);
+}
+
+static void test_virq_extint_by_ioapic(void **state) {
+    struct bench *b = *state;
+    program_pic(b);
+    lapic_wr(b, 0, LAPIC_LVT_LINT0, 0x10700); /* close the virtual wire */
+    rte(b, 0, 0x700, 0);                       /* pin 0: ExtINT */
+    virq_set_gsi(&b->v, 3, true);
+    virq_set_gsi(&b->v, 4, true);
+    assert_int_equal(virq_accept(&b->v), 0x33);
+    assert_int_equal(virq_accept(&b->v), -1);
+    bus_pio_write(&b->bus, 0x20, 1, 0x20);
+    assert_int_equal(virq_accept(&b->v), 0x34);
+}
+
+static void test_virq_msi(void **state) {
+    struct bench *b = *state;
+    virq_msi(&b->v, 0xfee02000, 0x4066);
+    assert_int_equal(take(b, 2), 0x66);
+    virq_msi(&b->v, 0xfeeff000, 0x4067); /* broadcast */
+    for (unsigned i = 0; i < CPUS; i++)
+        assert_int_equal(take(b, i), 0x67);
+    virq_msi(&b->v, 0x1000, 0x4066);
+    virq_msi(&b->v, 0x1fee00000ull, 0x4066);
+    assert_int_equal(take(b, 0), -1);
+    virq_msi(&b->v, 0xfee00000, 0x4000); /* vector 0: an error, not an interrupt */
+    assert_int_equal(take(b, 0), -1);
+}
+
+static void test_virq_shorthands(void **state) {
+    struct bench *b = *state;
+    lapic_wr(b, 1, LAPIC_ICR_LOW, 0x44068); /* self */
+    assert_int_equal(take(b, 1), 0x68);
+    assert_int_equal(take(b, 0), -1);
+    lapic_wr(b, 1, LAPIC_ICR_LOW, 0x84069); /* all */
+    for (unsigned i = 0; i < CPUS; i++)
+        assert_int_equal(take(b, i), 0x69);
+    lapic_wr(b, 1, LAPIC_ICR_LOW, 0xc406a); /* all but self */
+    for (unsigned i = 0; i < CPUS; i++)
+        assert_int_equal(take(b, i), i == 1 ? -1 : 0x6a);
+    lapic_wr(b, 0, LAPIC_ICR_LOW, 0xc4500);
+    lapic_wr(b, 0, LAPIC_ICR_LOW, 0xc4600); /* SIPI with vector 0 */
+    for (unsigned i = 0; i < CPUS; i++) {
+        assert_int_equal(b->inits[i], i != 0);
+        assert_int_equal(b->sipi[i], i == 0 ? -1 : 0);
+    }
+}
+
+static void test_virq_apic_page(void **state) {
+    struct bench *b = *state;
+    assert_true(virq_owns_gpa(&b->v, 0xfee00020));
+    assert_false(virq_owns_gpa(&b->v, 0xfee01000));
+    assert_int_equal(bus_mmio_read(&b->bus, 0xfee00030, 4), 0x01050014);
+    assert_true(vlapic_write_base(&b->v.lapic[0], 0xd0000000 | APIC_BASE_BSP | APIC_BASE_EN, 40));
+    assert_true(virq_owns_gpa(&b->v, 0xd0000020));
+    assert_int_equal(virq_mmio_read(&b->v, 0xd0000030, 4), 0x01050014);
+    assert_int_equal(bus_mmio_read(&b->bus, 0xfee00030, 4), 0xffffffff);
+}
+
+static void test_virq_timer(void **state) {
+    struct bench *b = *state;
+    assert_true(virq_next_event_tsc(&b->v) == VCLOCK_NEVER);
+    lapic_wr(b, 0, LAPIC_LVT_TIMER, 0x400ec);
+    vlapic_write_tsc_deadline(&b->v.lapic[0], 1000);
+    assert_true(virq_next_event_tsc(&b->v) == 1000);
+    b->time.tsc_offset = 999;
+    virq_run(&b->v);
+    assert_false(virq_has_pending(&b->v));
+    b->time.tsc_offset = 1000;
+    virq_run(&b->v);
+    assert_int_equal(virq_accept(&b->v), 0xec);
+    assert_int_equal(b->kicks[0], 1);
+}
+
+static void test_virq_snapshot(void **state) {
+    struct bench *b = *state;
+    static uint8_t first[8192], second[8192];
+    struct snap s;
+    size_t n = 0, m = 0;
+    static struct virq other;
+    program_pic(b);
+    rte(b, 11, 0x8052, 1);
+    virq_set_gsi(&b->v, 11, true);
+    virq_set_gsi(&b->v, 8, true);
+    virq_msi(&b->v, 0xfee02000, 0x4066);
+    snap_begin_save(&s, first, sizeof first);
+    virq_snapshot(&b->v, &s);
+    assert_int_equal(snap_end(&s, &n), OK);
+    virq_init(&other, CPUS, &b->time, NULL);
+    snap_begin_load(&s, first, n);
+    virq_snapshot(&other, &s);
+    assert_int_equal(snap_end(&s, NULL), OK);
+    snap_begin_save(&s, second, sizeof second);
+    virq_snapshot(&other, &s);
+    assert_int_equal(snap_end(&s, &m), OK);
+    assert_int_equal(n, m);
+    assert_memory_equal(first, second, n);
+    /* The copy goes on: the remote IRR is known, the PIC still asks. */
+    assert_int_equal(virq_accept(&other), virq_accept(&b->v));
+    assert_int_equal(vlapic_accept(&other.lapic[1]), 0x52);
+    vlapic_eoi(&other.lapic[1]);
+    assert_int_equal(vlapic_accept(&other.lapic[1]), 0x52);
+    assert_int_equal(vlapic_accept(&other.lapic[2]), 0x66);
+    virq_init(&other, CPUS - 1, &b->time, NULL);
+    snap_begin_load(&s, first, n);
+    virq_snapshot(&other, &s);
+    assert_int_equal(snap_end(&s, NULL), ERR_CORRUPT);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        T(test_virq_ioapic_registers), T(test_virq_ioapic_edge), T(test_virq_ioapic_level),
+        T(test_virq_ioapic_eoi_register), T(test_virq_shared_vector), T(test_virq_ioapic_modes),
+        T(test_virq_lowest_takes_turns), T(test_virq_irq0_reaches_pin_2), T(test_virq_virtual_wire),
+        T(test_virq_extint_by_ioapic), T(test_virq_msi), T(test_virq_shorthands), T(test_virq_apic_page),
+        T(test_virq_timer), T(test_virq_snapshot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
