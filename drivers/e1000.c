@@ -207,6 +207,11 @@ static void op_promiscuous(struct nic *nic, bool on) {
     reg_write(e, E1000_RCTL, on ? rctl | E1000_RCTL_UPE : rctl & ~E1000_RCTL_UPE);
 }
 
+static void op_set_mac(struct nic *nic, const uint8_t *mac) {
+    memcpy(nic->mac, mac, NIC_MAC_LEN);
+    station_address(of_nic(nic));
+}
+
 static bool op_arm(struct nic *nic) {
     struct e1000 *e = of_nic(nic);
     reg_read(e, E1000_ICR);
@@ -236,6 +241,7 @@ static const struct nic_ops ops = {
     .release = op_release,
     .link = op_link,
     .promiscuous = op_promiscuous,
+    .set_mac = op_set_mac,
     .arm = op_arm,
     .disarm = op_disarm,
     .stop = op_stop,

@@ -71,6 +71,7 @@ struct nic_ops {
     void (*release)(struct nic *nic, struct nic_buf *buf);
     struct nic_link (*link)(struct nic *nic);
     void (*promiscuous)(struct nic *nic, bool on);
+    void (*set_mac)(struct nic *nic, const uint8_t *mac);
     bool (*arm)(struct nic *nic);
     void (*disarm)(struct nic *nic);
     void (*stop)(struct nic *nic);
@@ -123,6 +124,11 @@ static inline struct nic_link nic_link(struct nic *nic) {
 /* nic_promiscuous - also deliver frames for other stations' addresses (guests behind this card). */
 static inline void nic_promiscuous(struct nic *nic, bool on) {
     nic->ops->promiscuous(nic, on);
+}
+
+/* nic_set_mac - receive on another station address than the EEPROM's. */
+static inline void nic_set_mac(struct nic *nic, const uint8_t *mac) {
+    nic->ops->set_mac(nic, mac);
 }
 
 /* nic_arm - interrupt on the next frame. Returns false when one is waiting already: poll instead of halting.
