@@ -67,12 +67,13 @@ static void say_line(struct shell *sh, const char *event, const char *line) {
     json_end(&j);
 }
 
+static void say_cpu(void *ctx, const char *line) {
+    say_line(ctx, "cpu", line);
+}
+
 void cmd_cpu_run(struct shell *sh, struct args *a) {
-    char line[CONSOLE_LINE_LEN];
-    if (!shell_check(sh, a, 1, 1) || !shell_available(sh, sh->ops->cpu_line != NULL))
-        return;
-    for (unsigned i = 0; sh->ops->cpu_line(i, line); i++)
-        say_line(sh, "cpu", line);
+    if (shell_check(sh, a, 1, 1) && shell_available(sh, sh->ops->cpu_report != NULL))
+        sh->ops->cpu_report(say_cpu, sh);
 }
 
 void cmd_log_run(struct shell *sh, struct args *a) {
@@ -141,7 +142,7 @@ static void leave(struct shell *sh, struct args *a, void (*fn)(void), const char
         return;
     }
     shell_done(sh, sh->line_name, result);
-    fn();
+    sh->leave = fn;
 }
 
 void cmd_reboot_run(struct shell *sh, struct args *a) {

@@ -107,6 +107,7 @@ static bool take_options(struct shell *sh, struct args *a, struct console_migrat
     req->audit = args_take_flag(a, "--audit");
     *plain = args_take_flag(a, "--plain");
     return take_duration(sh, a, "--downtime", &req->downtime_ns) &&
+           take_duration(sh, a, "--limit", &req->limit_ns) &&
            take_duration(sh, a, "--deadline", &req->deadline_ns) && take_rounds(sh, a, &req->max_rounds) &&
            take_dirty(sh, a, &req->dirty);
 }
@@ -231,6 +232,32 @@ static void cancel(struct shell *sh, struct args *a) {
         shell_done(sh, s.vm, "cancelling");
 }
 
+static void resolve(struct shell *sh, struct args *a) {
+    struct vm_info info;
+    struct reason why = { "" };
+    if (!shell_check(sh, a, 4, 4) || !shell_available(sh, sh->ops->migrate_resolve != NULL))
+        return;
+    bool keep = strcmp(a->word[3], "keep") == 0;
+    if (!keep && strcmp(a->word[3], "free") != 0) {
+        shell_error(sh,
+                    "migrate resolve: '%s' is neither keep (run it here) nor free (it runs on the target)",
+                    a->word[3]);
+        return;
+    }
+    if (!cmd_find_vm(sh, a->word[2], &info))
+        return;
+    if (info.state != VM_IN_DOUBT) {
+        shell_error(sh, "%s is %s; there is nothing to resolve", info.name,
+                    sh->ops->vm_state_str(info.state));
+        return;
+    }
+    result_t r = sh->ops->migrate_resolve(info.name, keep, &why);
+    if (r != OK)
+        shell_error_result(sh, info.name, r, &why);
+    else
+        shell_done(sh, info.name, keep ? "kept" : "freed");
+}
+
 void cmd_migrate_run(struct shell *sh, struct args *a) {
     bool to = false;
     for (unsigned i = 2; i + 1 < a->count; i++)
@@ -239,6 +266,8 @@ void cmd_migrate_run(struct shell *sh, struct args *a) {
         status(sh, a);
     else if (!to && a->count >= 2 && strcmp(a->word[1], "cancel") == 0)
         cancel(sh, a);
+    else if (!to && a->count >= 2 && strcmp(a->word[1], "resolve") == 0)
+        resolve(sh, a);
     else if (to)
         start(sh, a);
     else
@@ -258,14 +287,18 @@ void cmd_migrate_complete(struct shell *sh, const struct args *words, struct com
     if (words->count == 1) {
         completions_add(c, "status");
         completions_add(c, "cancel");
+        completions_add(c, "resolve");
         cmd_complete_vms(sh, c);
     } else if (words->count == 2) {
-        if (strcmp(before, "cancel") == 0)
+        if (strcmp(before, "cancel") == 0 || strcmp(before, "resolve") == 0)
             cmd_complete_vms(sh, c);
         else if (strcmp(before, "status") != 0)
             completions_add(c, "to");
     } else if (words->count == 3 && strcmp(before, "to") == 0) {
         complete_hosts(sh, c);
+    } else if (words->count == 3 && strcmp(words->word[1], "resolve") == 0) {
+        completions_add(c, "keep");
+        completions_add(c, "free");
     } else if (strcmp(before, "--dirty") == 0) {
         for (unsigned m = DIRTY_AUTO; m < ARRAY_LEN(dirty_names); m++)
             completions_add(c, dirty_names[m]);

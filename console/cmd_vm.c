@@ -151,6 +151,9 @@ static const struct verb {
 /* A VM that two hosts are negotiating about is not the operator's to change. */
 static bool may_disturb(struct shell *sh, const struct vm_info *v) {
     struct migrate_view_status m;
+    const char *forbidden = NULL;
+    if (v->vm != NULL && sh->ops->migrate_forbids_stop != NULL)
+        forbidden = sh->ops->migrate_forbids_stop(v->vm);
     if (v->state == VM_IN_DOUBT)
         shell_error(sh,
                     "%s is in doubt: it may run on the target already; look there, it is settled when the "
@@ -159,6 +162,8 @@ static bool may_disturb(struct shell *sh, const struct vm_info *v) {
     else if (cmd_is_migrating(sh, v->name, &m))
         shell_error(sh, "%s is being migrated (%s); `migrate cancel %s` ends that", v->name, m.state,
                     v->name);
+    else if (forbidden != NULL)
+        shell_error(sh, "%s: %s", v->name, forbidden);
     else
         return true;
     return false;

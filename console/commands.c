@@ -15,18 +15,22 @@ static const char migrate_help[] =
     "  HOST                a name from `peers`, or IP[:PORT]\n"
     "  --dry-run           ask the target and predict, move nothing\n"
     "  --downtime 10ms     stop the guest when the rest needs no longer than this\n"
-    "  --deadline 20ms     give up and resume here when the pause lasts longer than this\n"
+    "  --limit 300ms       a predicted pause up to this is accepted when the guest dirties too fast\n"
+    "  --deadline 2s       resume the guest here when it could not be handed over within this time\n"
     "  --rounds N          at most N rounds before the guest is stopped\n"
     "  --dirty METHOD      pml, dbit, wp or auto: how dirty pages are logged\n"
     "  --audit             check the dirty log against a second method\n"
     "  --plain             progress as whole lines\n"
-    "  --json              progress and report as JSON lines\n";
+    "  --json              progress and report as JSON lines\n"
+    "  resolve             for a VM in doubt, when you know: keep it (the target is switched off for good)\n"
+    "                      or free it (the target runs it). A wrong `keep` runs the VM twice.\n";
 
 const struct command shell_commands[] = {
     { "help", "help [COMMAND]", "what there is to say here", NULL, cmd_help_run, cmd_help_complete },
     { "vm", "vm list\nvm start|stop|pause|resume|console NAME", "virtual machines", vm_help, cmd_vm_run,
       cmd_vm_complete },
-    { "migrate", "migrate VM to HOST [OPTIONS]\nmigrate status\nmigrate cancel [VM]",
+    { "migrate",
+      "migrate VM to HOST [OPTIONS]\nmigrate status\nmigrate cancel [VM]\nmigrate resolve VM keep|free",
       "move a VM to another host", migrate_help, cmd_migrate_run, cmd_migrate_complete },
     { "peers", "peers", "hosts that godwit.cfg names", NULL, cmd_peers_run, NULL },
     { "net", "net\nnet ping IP [COUNT]", "network interface, address and counters",

@@ -60,6 +60,19 @@ void console_print_async(struct console *c, const char *line) {
     lineedit_show(&c->edit);
 }
 
+void console_migrate_event(struct console *c, const char *what, const struct migrate_view_status *s) {
+    char line[OUT_PRINTF_MAX];
+    if (c->shell.view == MIGRATE_VIEW_JSON && !attach_active(c)) {
+        clear_row(c);
+        migrate_view_event_json(s, what, &c->shell.out);
+        lineedit_show(&c->edit);
+        return;
+    }
+    snprintf(line, sizeof(line), "%s %s %s: %s%s%s", s->vm, s->incoming ? "<-" : "->", s->peer, what,
+             s->reason[0] != '\0' ? ": " : "", s->reason);
+    console_print_async(c, line);
+}
+
 static void run_line(struct console *c) {
     char line[LINEEDIT_LEN];
     snprintf(line, sizeof(line), "%s", c->edit.line);
@@ -99,14 +112,14 @@ static void draw_live(struct console *c, const struct migrate_view_status *s) {
     const struct out raw = { console_put_raw, c }, text = text_out(c);
     if (c->edit.len != 0)
         return;
-    lineedit_hide(&c->edit);
+    size_t columns = MAX(c->progress_len, lineedit_leave(&c->edit));
     migrate_view_line(s, CONSOLE_PROGRESS_WIDTH, line);
     size_t len = strlen(line);
     out_puts(&raw, "\r");
     out_puts(&text, line);
-    if (len < c->progress_len) {
-        out_repeat(&raw, ' ', c->progress_len - len);
-        out_repeat(&raw, '\b', c->progress_len - len);
+    if (len < columns) {
+        out_repeat(&raw, ' ', columns - len);
+        out_repeat(&raw, '\b', columns - len);
     }
     c->progress_len = len;
 }
@@ -192,5 +205,11 @@ bool console_poll(struct console *c) {
         any |= poll_progress(c);
         any |= poll_ping(c);
     }
-    return console_ring_drain(c) || any;
+    any |= console_ring_drain(c);
+    if (c->shell.leave != NULL && console_ring_used(c) == 0) {
+        void (*leave)(void) = c->shell.leave;
+        c->shell.leave = NULL;
+        leave();
+    }
+    return any;
 }

@@ -55,5 +55,7 @@ void console_init(struct console *c, const struct console_io *io, const struct c
 bool console_poll(struct console *c);
 /* console_print_async - line without a newline. Allowed from within an operation that a command called. */
 void console_print_async(struct console *c, const char *line);
+/* console_migrate_event - what a migration's progress line does not say; what: a word or two. */
+void console_migrate_event(struct console *c, const char *what, const struct migrate_view_status *s);
 
 #endif

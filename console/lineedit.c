@@ -160,9 +160,9 @@ static enum lineedit_event finish(struct lineedit *e, const char *mark, enum lin
     out_puts(&e->out, mark);
     e->shown = false;
     if (event == LINEEDIT_LINE)
-        history_add(&e->history, e->line);
+        line_history_add(&e->history, e->line);
     else
-        history_reset(&e->history);
+        line_history_reset(&e->history);
     return event;
 }
 
@@ -205,10 +205,10 @@ static void edit(struct lineedit *e, enum key key, char octet) {
         erase(e, word_start(e), e->cursor);
         break;
     case KEY_UP:
-        replace(e, history_up(&e->history, e->line));
+        replace(e, line_history_up(&e->history, e->line));
         break;
     case KEY_DOWN:
-        replace(e, history_down(&e->history));
+        replace(e, line_history_down(&e->history));
         break;
     case KEY_CLEAR:
         out_puts(&e->out, "\x1b[H\x1b[2J");
@@ -247,6 +247,12 @@ void lineedit_begin(struct lineedit *e) {
     e->line[0] = '\0';
     e->shown = false;
     lineedit_show(e);
+}
+
+size_t lineedit_leave(struct lineedit *e) {
+    bool was_shown = e->shown;
+    e->shown = false;
+    return was_shown ? strlen(e->prompt) + e->screen_len : 0;
 }
 
 void lineedit_hide(struct lineedit *e) {

@@ -9,7 +9,7 @@
 #ifndef CONSOLE_LINEEDIT_H
 #define CONSOLE_LINEEDIT_H
 
-#include "console/history.h"
+#include "console/line_history.h"
 #include "console/keys.h"
 #include "console/out.h"
 
@@ -43,7 +43,7 @@ struct lineedit {
     lineedit_complete_fn complete; /* may be NULL */
     void *complete_ctx;
     struct keys keys;
-    struct history history;
+    struct line_history history;
     char line[LINEEDIT_LEN];
     size_t len, cursor;
     char screen[LINEEDIT_LEN]; /* what stands right of the prompt now */
@@ -58,8 +58,10 @@ void lineedit_init(struct lineedit *e, struct out out, const char *prompt, linee
 /* lineedit_begin - empty line, drawn. */
 void lineedit_begin(struct lineedit *e);
 enum lineedit_event lineedit_feed(struct lineedit *e, char octet);
-/* lineedit_hide - cursor to column 0 of an empty row. lineedit_show - draw again. Both do nothing when
+/* lineedit_leave - the row will be written over: how many columns of it are in use; hidden afterwards.
+ * lineedit_hide - cursor to column 0 of an empty row. lineedit_show - draw again. Both do nothing when
  * already so. */
+size_t lineedit_leave(struct lineedit *e);
 void lineedit_hide(struct lineedit *e);
 void lineedit_show(struct lineedit *e);
 

@@ -49,8 +49,8 @@ static void add(struct text *t, const char *fmt, ...) {
 static void compose(const struct migrate_view_status *s, bool with_pages, struct text *t) {
     char unit[UNITS_LEN];
     add(t, "%s %s %s", s->vm, s->incoming ? "<-" : "->", s->peer);
-    if (s->round == 0) {
-        add(t, "  %s", s->state);
+    if (s->in_doubt || s->round == 0) {
+        add(t, "  %s", s->in_doubt ? "IN DOUBT" : s->state);
         return;
     }
     add(t, "  round %" PRIu32 "  %" PRIu32 "%%", s->round, s->percent_x10 / 10);
@@ -90,6 +90,19 @@ void migrate_view_status_json(const struct migrate_view_status *s, const struct 
     json_u64(&j, "bytes_per_s", s->rate_bytes_s);
     json_u64(&j, "dirty_pages_per_s", s->dirty_pages_s);
     json_u64(&j, "predicted_blackout_ns", s->predicted_blackout_ns);
+    json_bool(&j, "in_doubt", s->in_doubt);
+    json_str(&j, "reason", s->reason);
+    json_end(&j);
+}
+
+void migrate_view_event_json(const struct migrate_view_status *s, const char *what, const struct out *o) {
+    struct json j;
+    json_begin(&j, o, "migrate-event");
+    json_str(&j, "what", what);
+    json_u64(&j, "id", s->id);
+    json_str(&j, "vm", s->vm);
+    json_str(&j, "peer", s->peer);
+    json_str(&j, "role", s->incoming ? "target" : "source");
     json_str(&j, "reason", s->reason);
     json_end(&j);
 }

@@ -29,6 +29,7 @@ struct migrate_view_status {
     uint64_t dirty_pages_s;
     uint32_t percent_x10;           /* 0 .. 1000 */
     uint64_t predicted_blackout_ns; /* 0: not known yet */
+    bool in_doubt;                  /* the source waits for the answer to COMMIT */
     char reason[REASON_LEN];        /* why it goes on, or "" */
 };
 
@@ -93,6 +94,8 @@ bool migrate_view_update(struct migrate_view *v, struct migrate_view_status *s, 
  * columns. */
 void migrate_view_line(const struct migrate_view_status *s, size_t width, char line[MIGRATE_VIEW_LINE_LEN]);
 void migrate_view_status_json(const struct migrate_view_status *s, const struct out *o);
+/* migrate_view_event_json - {"event":"migrate-event","what":...}. */
+void migrate_view_event_json(const struct migrate_view_status *s, const char *what, const struct out *o);
 /* migrate_view_report_* - r->nr_rounds beyond the array are ignored. */
 void migrate_view_report_text(const struct migrate_view_report *r, const struct out *o);
 void migrate_view_report_json(const struct migrate_view_report *r, const struct out *o);

@@ -20,6 +20,7 @@ struct console_migrate_request {
     bool audit;
     enum dirty_method dirty; /* DIRTY_INVALID: as the VM's configuration says */
     uint64_t downtime_ns;    /* 0: default */
+    uint64_t limit_ns;       /* 0: default */
     uint64_t deadline_ns;    /* 0: default */
     uint32_t max_rounds;     /* 0: default */
 };
@@ -64,10 +65,13 @@ struct console_ops {
     size_t (*vm_console_read)(struct vm *vm, char *buf, size_t cap);
     size_t (*vm_console_write)(struct vm *vm, const char *buf, size_t len);
 
-    /* migration: start returns at once; a status appears, ends, and a report with the same id (not 0) follows */
+    /* migration: start returns at once; a status appears, then a report with the same id, which is not 0 */
     result_t (*migrate_start)(const struct console_migrate_request *req, uint64_t *id, struct reason *why);
     result_t (*migrate_cancel)(const char *vm, struct reason *why);          /* vm NULL: the only one */
     bool (*migrate_status)(unsigned index, struct migrate_view_status *out); /* those running */
+    result_t (*migrate_resolve)(const char *vm, bool keep,
+                                struct reason *why);          /* in doubt, and the operator knows */
+    const char *(*migrate_forbids_stop)(const struct vm *vm); /* NULL: it does not */
     uint64_t (*migrate_report_id)(void); /* of the last that ended; 0: none. Cheap, asked at every poll */
     bool (*migrate_report)(struct migrate_view_report *out); /* that one */
 
@@ -81,10 +85,10 @@ struct console_ops {
 
     /* host */
     void (*mem_info)(uint64_t *total_bytes, uint64_t *free_bytes);
-    bool (*cpu_line)(unsigned index, char line[CONSOLE_LINE_LEN]);
+    void (*cpu_report)(void (*line)(void *ctx, const char *text), void *ctx); /* calls line() for each */
     /* log_line - ago 0 is the newest message. */
     bool (*log_line)(unsigned ago, char line[CONSOLE_LINE_LEN]);
-    void (*reboot)(void);
+    void (*reboot)(void); /* called when the terminal has got everything */
     void (*poweroff)(void);
 };
 

@@ -34,6 +34,7 @@ struct shell {
     const char *line_name;          /* name of the running command */
     enum migrate_view_mode view;    /* how to show migrations from now on */
     bool ping_json;                 /* how to show answers to `net ping` */
+    void (*leave)(void);            /* reboot or poweroff, once everything said is on the terminal */
     /* vm console: the terminal belongs to the guest from the next poll on. */
     void (*attach)(void *ctx, const char *vm);
     void *attach_ctx;

@@ -30,6 +30,7 @@ static struct {
     struct migrate_view_status migration[2];
     unsigned nr_migrations;
     bool has_report;
+    const char *forbidden;
     char attached[VM_NAME_LEN];
     unsigned log_lines;
 } fake;
@@ -87,6 +88,12 @@ static result_t fake_migrate_start(const struct console_migrate_request *req, ui
 static result_t fake_migrate_cancel(const char *vm, struct reason *why) {
     return answer("cancel", vm, why);
 }
+static result_t fake_migrate_resolve(const char *vm, bool keep, struct reason *why) {
+    return answer(keep ? "keep" : "free", vm, why);
+}
+static const char *fake_forbids(const struct vm *vm) {
+    return strcmp(vm->name, "mail") == 0 ? fake.forbidden : NULL;
+}
 static bool fake_migrate_status(unsigned i, struct migrate_view_status *out) {
     if (i >= fake.nr_migrations)
         return false;
@@ -129,11 +136,9 @@ static void fake_mem(uint64_t *total, uint64_t *free_bytes) {
     *total = 1024 * MIB;
     *free_bytes = 752 * MIB;
 }
-static bool fake_cpu_line(unsigned i, char line[CONSOLE_LINE_LEN]) {
-    if (i < 2)
-        snprintf(line, CONSOLE_LINE_LEN, "%s",
-                 i == 0 ? "Some CPU" : "PML: missing (IA32_VMX_PROCBASED_CTLS2 bit 17)");
-    return i < 2;
+static void fake_cpu_report(void (*line)(void *ctx, const char *text), void *ctx) {
+    line(ctx, "Some CPU");
+    line(ctx, "PML: missing (IA32_VMX_PROCBASED_CTLS2 bit 17)");
 }
 static bool fake_log_line(unsigned ago, char line[CONSOLE_LINE_LEN]) {
     if (ago < fake.log_lines)
@@ -165,6 +170,8 @@ static const struct console_ops ops = {
     .vm_console_read = fake_console_read,
     .migrate_start = fake_migrate_start,
     .migrate_cancel = fake_migrate_cancel,
+    .migrate_resolve = fake_migrate_resolve,
+    .migrate_forbids_stop = fake_forbids,
     .migrate_status = fake_migrate_status,
     .migrate_report = fake_migrate_report,
     .peer_iterate = fake_peer,
@@ -172,7 +179,7 @@ static const struct console_ops ops = {
     .net_info = fake_net_info,
     .net_ping = fake_ping,
     .mem_info = fake_mem,
-    .cpu_line = fake_cpu_line,
+    .cpu_report = fake_cpu_report,
     .log_line = fake_log_line,
     .reboot = fake_reboot,
 };
@@ -322,6 +329,21 @@ static void test_shell_vm_hands_off_while_migrating(void **state) {
     fake.vm[0].state = VM_IN_DOUBT;
     expect_error("vm stop web", "in doubt");
     expect_error("migrate web to beta", "web is in-doubt");
+    fake.forbidden = "it belongs to a migration that is being undone";
+    expect_error("vm resume mail", "being undone");
+}
+
+static void test_shell_migrate_resolve(void **state) {
+    (void)state;
+    expect_error("migrate resolve web keep", "nothing to resolve");
+    fake.vm[0].state = VM_IN_DOUBT;
+    expect_error("migrate resolve web", "usage");
+    expect_error("migrate resolve web perhaps", "neither keep");
+    expect_error("migrate resolve wep keep", "did you mean 'web'?");
+    assert_string_equal(run("migrate resolve web keep"), "web: kept\n");
+    assert_string_equal(fake.called, "keep web");
+    run("migrate resolve web free");
+    assert_string_equal(fake.called, "free web");
 }
 
 static void test_shell_migrate_options(void **state) {
@@ -330,13 +352,15 @@ static void test_shell_migrate_options(void **state) {
     assert_string_equal(fake.said, "web: migrating to beta (10.0.0.2:7600); `migrate cancel` stops it\n");
     assert_int_equal(fake.request.dirty, DIRTY_INVALID);
     assert_int_equal(sh.view, MIGRATE_VIEW_LIVE);
-    run("migrate --plain web to 10.0.0.3:99 --downtime 10ms --deadline=20ms --rounds 5 --dirty wp --audit");
+    run("migrate --plain web to 10.0.0.3:99 --downtime 10ms --deadline=20ms --limit 1s --rounds 5 --dirty wp "
+        "--audit");
     assert_string_equal(fake.called, "migrate web");
     assert_string_equal(fake.request.peer, "10.0.0.3:99");
     assert_int_equal(fake.request.addr.ipv4, 0x0a000003);
     assert_int_equal(fake.request.addr.port, 99);
     assert_int_equal(fake.request.downtime_ns, 10 * NSEC_PER_MSEC);
     assert_int_equal(fake.request.deadline_ns, 20 * NSEC_PER_MSEC);
+    assert_int_equal(fake.request.limit_ns, NSEC_PER_SEC);
     assert_int_equal(fake.request.max_rounds, 5);
     assert_int_equal(fake.request.dirty, DIRTY_WP);
     assert_true(fake.request.audit && !fake.request.dry_run);
@@ -447,12 +471,15 @@ static void test_shell_host(void **state) {
 static void test_shell_reboot_protects_guests(void **state) {
     (void)state;
     expect_error("reboot", "web is running and would be lost");
+    assert_null(sh.leave);
     run("reboot --force");
-    assert_string_equal(fake.called, "reboot ");
+    assert_ptr_equal(sh.leave, fake_reboot);
+    assert_string_equal(fake.called, ""); /* not before the answer is on the terminal */
+    sh.leave = NULL;
     fake.vm[0].state = VM_CRASHED;
     fake.vm[2].state = VM_STOPPED;
     run("reboot");
-    assert_string_equal(fake.called, "reboot ");
+    assert_ptr_equal(sh.leave, fake_reboot);
 }
 
 static void test_shell_json_mode(void **state) {
@@ -536,6 +563,7 @@ int main(void) {
         T(test_shell_migrate_options),
         T(test_shell_migrate_refusals),
         T(test_shell_migrate_status_and_cancel),
+        T(test_shell_migrate_resolve),
         T(test_shell_net),
         T(test_shell_host),
         T(test_shell_reboot_protects_guests),

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* history.c - see history.h. */
-#include "console/history.h"
+/* line_history.c - see line_history.h. */
+#include "console/line_history.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char *entry(const struct history *h, unsigned depth) {
+static const char *entry(const struct line_history *h, unsigned depth) {
     return h->line[(h->newest + HISTORY_LINES - depth) % HISTORY_LINES];
 }
 
-void history_reset(struct history *h) {
+void line_history_reset(struct line_history *h) {
     h->depth = 0;
 }
 
-void history_add(struct history *h, const char *line) {
-    history_reset(h);
+void line_history_add(struct line_history *h, const char *line) {
+    line_history_reset(h);
     if (line[0] == '\0' || (h->count > 0 && strcmp(entry(h, 1), line) == 0))
         return;
     snprintf(h->line[h->newest], HISTORY_LINE_LEN, "%s", line);
@@ -23,7 +23,7 @@ void history_add(struct history *h, const char *line) {
         h->count++;
 }
 
-const char *history_up(struct history *h, const char *current) {
+const char *line_history_up(struct line_history *h, const char *current) {
     if (h->depth == h->count)
         return NULL;
     if (h->depth == 0)
@@ -32,7 +32,7 @@ const char *history_up(struct history *h, const char *current) {
     return entry(h, h->depth);
 }
 
-const char *history_down(struct history *h) {
+const char *line_history_down(struct line_history *h) {
     if (h->depth == 0)
         return NULL;
     h->depth--;
