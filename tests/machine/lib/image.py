@@ -1,46 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""Disk images with one EFI system partition, made with mtools."""
+"""Disk images with one EFI system partition, made by tools/mkimage.sh."""
 import os
-import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
-SECTOR = 512
-FIRST_LBA = 2048
-CYLINDER = 16 * 63 * SECTOR
+from .bochs import BUILD, ROOT, BenchError
+
+BOOT_FILE = "/EFI/BOOT/BOOTX64.EFI"
 
 
-def _mbr(sectors):
-    entry = struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0xEF, b"\xfe\xff\xff", FIRST_LBA, sectors)
-    return bytes(446) + entry + bytes(48) + b"\x55\xaa"
-
-
-def make_esp_image(path, files, size_mib=64):
-    """Write a disk image at `path`; `files` maps "/EFI/BOOT/BOOTX64.EFI" style names to host paths or bytes."""
+def make_esp_image(path, files):
+    """Write a disk image; `files` maps names such as "/EFI/BOOT/BOOTX64.EFI" to host paths, or to bytes or text."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sectors = size_mib * 2048
-    total = (FIRST_LBA + sectors) * SECTOR
-    with open(path, "wb") as image:
-        image.write(_mbr(sectors))
-        image.truncate(-(-total // CYLINDER) * CYLINDER)
-    volume = f"{path}@@{FIRST_LBA * SECTOR}"
-    env = dict(os.environ, MTOOLS_SKIP_CHECK="1")
-
-    def mtool(*command, data=None):
-        subprocess.run(command, check=True, env=env, input=data, stdout=subprocess.DEVNULL)
-
-    mtool("mformat", "-i", volume, "-F", "-T", str(sectors), "-h", "16", "-s", "63", "-N", "47445749", "::")
-    made = set()
-    for name, source in files.items():
-        folder = ""
-        for part in name.strip("/").split("/")[:-1]:
-            folder += "/" + part
-            if folder not in made:
-                mtool("mmd", "-i", volume, "::" + folder)
-                made.add(folder)
-        if isinstance(source, bytes):
-            mtool("mcopy", "-i", volume, "-", "::" + name, data=source)
-        else:
-            mtool("mcopy", "-i", volume, str(source), "::" + name)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        pairs = []
+        for number, (name, source) in enumerate(files.items()):
+            if isinstance(source, (bytes, str)):
+                content = source if isinstance(source, bytes) else source.encode()
+                source = Path(scratch) / str(number)
+                source.write_bytes(content)
+            pairs.append(f"{os.path.abspath(source)}={name}")
+        made = subprocess.run([str(ROOT / "tools" / "mkimage.sh"), os.path.abspath(path), *pairs],
+                              capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise BenchError(f"image: {made.stderr.strip()}")
     return path
+
+
+def make_godwit_image(path, config, files=None):
+    """A disk image that boots Godwit with this godwit.cfg (text) and further files for the folder /godwit."""
+    contents = {BOOT_FILE: BUILD / "BOOTX64.EFI", "/godwit/godwit.cfg": config}
+    for name, source in (files or {}).items():
+        contents[f"/godwit/{name}"] = source
+    return make_esp_image(path, contents)

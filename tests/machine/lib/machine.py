@@ -54,10 +54,7 @@ class Console:
 
 
 class Machine:
-    """A machine on Bochs, in lock-step with its wire. Made by Bench.machine().
-
-    Interface that every back end has: start, stop, expect, send, run, wait_exit, is_running, text.
-    """
+    """A machine on Bochs, in lock-step with its wire. Made by Bench.machine(). On QEMU: lib/qemu.py."""
 
     def __init__(self, name, number, config, wire, seed=1):
         self.name, self.number, self.config, self.wire = name, number, config, wire
@@ -96,13 +93,13 @@ class Machine:
         if self.process is not None:
             bochs.stop(self.process, grace_s=0.2)
             self.process = None
-            if self.number in self.wire.joined and self.wire.process.poll() is None:
+            if self.number in self.wire.joined and self.wire.is_open:
                 self.wire.await_leave(self.number)
 
     def expect(self, pattern, limit=30.0):
         """Wait until the console shows the regular expression; returns the match. limit: emulated seconds."""
         compiled = re.compile(pattern, re.MULTILINE)
-        deadline_us = self.wire.time_us + int(limit * 1_000_000)
+        deadline_us = self.wire.deadline_us(limit)
         while True:
             match = self.console.search(compiled)
             if match:
@@ -137,6 +134,7 @@ class Machine:
             self.process.wait(30)
 
     def _evidence(self):
+        """What explains a failure: the console's last lines and the emulator's alarms."""
         log = Path(self.config.folder) / "bochs.log"
         alarms = []
         if log.exists():

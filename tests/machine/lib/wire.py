@@ -156,6 +156,14 @@ class Wire:
         """Emulated time since the first machine's power-on."""
         return self.poll * self.period_us
 
+    @property
+    def is_open(self):
+        return self.process.poll() is None
+
+    def deadline_us(self, limit_s):
+        """The time by which something that gets limit_s of emulated time must have happened."""
+        return self.time_us + int(limit_s * 1_000_000)
+
     def await_join(self, number):
         """A machine's process has been started: wait until its emulator is on the wire."""
         self._receive_until(lambda: number in self.joined)
@@ -179,7 +187,7 @@ class Wire:
 
     def run_until(self, condition, limit_s, what="condition"):
         """Let time run until condition() holds; checked after every step."""
-        deadline_us = self.time_us + int(limit_s * 1_000_000)
+        deadline_us = self.deadline_us(limit_s)
         while not condition():
             if self.time_us >= deadline_us:
                 raise EmulatedTimeout(f"{what}: not within {limit_s} s of emulated time")

@@ -81,6 +81,26 @@ static bool lane_has_room(const struct switch_fabric *fabric, const struct lane 
     return waiting_ns / 1000u * (fabric->rate / 8u) / 1000000u + len <= limit;
 }
 
+/* Add [begin, end) to the busy time of the windows that it touches. */
+static void account_windows(struct lane *lane, uint64_t begin_ns, uint64_t end_ns)
+{
+    while (begin_ns < end_ns) {
+        uint64_t window = begin_ns / SWITCH_WINDOW_NS;
+        uint64_t window_end_ns = (window + 1) * SWITCH_WINDOW_NS;
+        uint64_t part_end_ns = end_ns < window_end_ns ? end_ns : window_end_ns;
+
+        if (window != lane->window) {
+            lane->window = window;
+            lane->window_busy_ns = 0;
+        }
+        lane->window_busy_ns += part_end_ns - begin_ns;
+        if (lane->window_busy_ns > lane->busiest_ns) {
+            lane->busiest_ns = lane->window_busy_ns;
+        }
+        begin_ns = part_end_ns;
+    }
+}
+
 /* Put a frame on the link: the time its last bit arrives. Keeps the link's account. */
 static uint64_t lane_transmit(const struct switch_fabric *fabric, struct lane *lane, uint64_t now_ns, size_t len)
 {
@@ -91,14 +111,7 @@ static uint64_t lane_transmit(const struct switch_fabric *fabric, struct lane *l
     if (lane->frames == 0) {
         lane->first_ns = begin_ns;
     }
-    if (begin_ns / SWITCH_WINDOW_NS != lane->window) {
-        lane->window = begin_ns / SWITCH_WINDOW_NS;
-        lane->window_busy_ns = 0;
-    }
-    lane->window_busy_ns += duration_ns;
-    if (lane->window_busy_ns > lane->busiest_ns) {
-        lane->busiest_ns = lane->window_busy_ns;
-    }
+    account_windows(lane, begin_ns, end_ns);
     lane->frames++;
     lane->bytes += len;
     lane->busy_ns += duration_ns;
