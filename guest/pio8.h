@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pio8.h - eight-bit ports: a wider access becomes one access per octet on successive ports, as an ISA
- * bridge does it.
- * - pio8_read, pio8_write: split an access of 1, 2 or 4 octets. The octet functions answer ports that are
- * not theirs
- *   with 0xff and drop writes to them. */
+/* pio8.h - eight-bit ports: a wider access becomes one access per octet on successive ports, as an ISA bridge
+ * does it.
+ * - pio8_read, pio8_write: split an access of 1, 2 or 4 octets. The octet functions answer ports that are not
+ *   theirs with 0xff and drop writes to them. */
 #ifndef GUEST_PIO8_H
 #define GUEST_PIO8_H
 
