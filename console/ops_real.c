@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "console/ops_real_migrate.h"
 #include "guest/vm.h"
 #include "kernel/acpi.h"
 #include "kernel/cpu.h"

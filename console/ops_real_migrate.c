@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* ops_real_migrate.c - migration's structures as the console's view of them. */
-#include "console/ops_real_migrate.h"
+#include "console/ops_real.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "console/ops_real.h"
 #include "console/units.h"
 #include "migration/migration.h"
 
@@ -16,7 +15,7 @@ static void name_peer(char peer[MIGRATE_VIEW_PEER_LEN], const char *host, struct
     snprintf(peer, MIGRATE_VIEW_PEER_LEN, "%s", host[0] != '\0' ? host : ip);
 }
 
-static void view_status(const struct migrate_status *m, struct migrate_view_status *s) {
+void ops_real_view_status(const struct migrate_status *m, struct migrate_view_status *s) {
     memset(s, 0, sizeof(*s));
     s->id = m->id;
     snprintf(s->vm, sizeof(s->vm), "%s", m->name);
@@ -26,7 +25,7 @@ static void view_status(const struct migrate_status *m, struct migrate_view_stat
     s->in_doubt = m->in_doubt;
     s->round = m->round;
     s->pages_sent = m->pages_sent;
-    s->pages_total = s->incoming ? m->pages_left : m->pages_sent + m->pages_left;
+    s->pages_total = m->pages_sent + m->pages_left;
     s->zero_pages = m->zero_pages;
     s->bytes = m->octets;
     s->rate_bytes_s = m->bytes_per_s;
@@ -40,7 +39,7 @@ static bool status_get(unsigned index, struct migrate_view_status *out) {
     struct migrate_status m;
     if (!migrate_status_get(index, &m))
         return false;
-    view_status(&m, out);
+    ops_real_view_status(&m, out);
     return true;
 }
 
@@ -121,6 +120,9 @@ static result_t start(const struct console_migrate_request *req, uint64_t *id, s
         .dry_run = req->dry_run,
     };
     struct vm *vm;
+    if (req->audit)
+        return reason_set(why, fail(ERR_UNSUPP),
+                          "--audit: this version has no second dirty log to compare with; leave it out");
     result_t r = find(req->vm, &vm, why);
     if (r != OK)
         return r;
@@ -150,14 +152,4 @@ void ops_real_fill_migrate(struct console_ops *ops) {
     ops->migrate_status = status_get;
     ops->migrate_report_id = report_id;
     ops->migrate_report = report_get;
-}
-
-void ops_real_migrate_event(void *ctx, enum migrate_event event, const struct migrate_status *status,
-                            const struct migrate_report *report) {
-    struct migrate_view_status s;
-    (void)report; /* the console asks for it itself */
-    if (event != MIGRATE_EV_INCOMING && event != MIGRATE_EV_IN_DOUBT && event != MIGRATE_EV_REFUSED)
-        return;
-    view_status(status, &s);
-    console_migrate_event(ctx, migrate_event_str(event), &s);
 }

@@ -37,7 +37,9 @@ void shell_error(struct shell *sh, const char *fmt, ...) {
 }
 
 void shell_error_result(struct shell *sh, const char *what, result_t r, const struct reason *why) {
-    if (why->text[0] != '\0')
+    if (strstr(why->text, what) != NULL) /* the reason names it already */
+        shell_error(sh, "%s", why->text);
+    else if (why->text[0] != '\0')
         shell_error(sh, "%s: %s", what, why->text);
     else
         shell_error(sh, "%s: %s", what, result_str(r));

@@ -48,7 +48,7 @@ bool shell_run(struct shell *sh, char *line);
 void shell_complete(void *ctx, const char *text, struct completions *c);
 
 void shell_error(struct shell *sh, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* shell_error_result - the reason's text, or the code's name when the callee gave none. */
+/* shell_error_result - the reason, after `what` when it does not name that; without one the code's name. */
 void shell_error_result(struct shell *sh, const char *what, result_t r, const struct reason *why);
 /* shell_done - "NAME: text" or {"event":"ok","command":...,"name":NAME,"result":text}. */
 void shell_done(struct shell *sh, const char *name, const char *text);

@@ -310,6 +310,8 @@ static void test_shell_vm_refusals(void **state) {
     expect_error("vm console db", "not running");
     fake.next = ERR_EXIST;
     assert_string_equal(run("vm start web"), "error: web: ERR_EXIST\n");
+    fake.reason = "VM web is running already";
+    assert_string_equal(run("vm start web"), "error: VM web is running already\n");
     fake.reason = "1 GiB of memory asked, 512 MiB free; give it less memory";
     assert_string_equal(run("vm start web"),
                         "error: web: 1 GiB of memory asked, 512 MiB free; give it less memory\n");
@@ -441,8 +443,7 @@ static void test_shell_net(void **state) {
     expect_error("net pong", "usage");
     fake.next = ERR_NODEV;
     fake.reason = "no network card that Godwit can drive; it knows the 82540EM";
-    assert_string_equal(run("net"),
-                        "error: net: no network card that Godwit can drive; it knows the 82540EM\n");
+    assert_string_equal(run("net"), "error: no network card that Godwit can drive; it knows the 82540EM\n");
 }
 
 static void test_shell_host(void **state) {
