@@ -68,6 +68,7 @@ struct mmio_insn {
     bool sign;         /* the load extends by sign */
     bool mem_dst;      /* the result goes to memory, else to the register */
     bool rep;          /* string instruction that repeats RCX times */
+    uint8_t rsvd[3];   /* zero, so that two can be compared octet by octet */
     uint64_t imm;      /* sign-extended to 64 bits */
 };
 
