@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The bench's own test: firmware-level programs on two machines exchange numbered frames."""
 import multiprocessing
+import random
 import re
 
 from lib.bench import Bench, mac_address
 from lib.bochs import BUILD
 from lib.image import BOOT_FILE, make_esp_image
-from lib.pcap import read_pcap
+from lib.pcap import read_pcap, tcp_streams
 from lib.qemu import QemuBench
+from lib.station import Station
 
 IPS = 100_000_000                       # the frames' content costs instructions; their number does not
 PERIOD_US = 100
@@ -15,13 +17,13 @@ PACED = 20_000                          # TSC counts between two frames of 200 b
 WIRE_OVERHEAD = 24                      # preamble, FCS, gap
 
 
-def boot_pair(bench, folder):
+def boot(bench, folder, names="ab"):
     image = make_esp_image(folder / "selftest.img", {BOOT_FILE: BUILD / "machine" / "selftest.efi"})
-    pair = [bench.machine(name, image, ips=IPS, memory_mib=256) for name in "ab"]
+    machines = [bench.machine(name, image, ips=IPS, memory_mib=256) for name in names]
     bench.start()
-    for machine in pair:
+    for machine in machines:
         machine.expect(r"selftest ready\r?\n> ", limit=60)
-    return pair
+    return machines
 
 
 def ask(machine, command):
@@ -45,7 +47,7 @@ def exchange(machines, count, gap=0, size=1000):
 def session(folder):
     """Two machines, both ways, broadcast and unicast to a MAC that no card has."""
     with Bench(folder) as bench:
-        a, b = boot_pair(bench, folder)
+        a, b = boot(bench, folder)
         results = [exchange([a, b], 2000, size=1000)]
         for sender, receiver in ((a, b), (b, a)):
             ask(receiver, "clear")
@@ -100,7 +102,7 @@ def test_faults_take_effect(folder):
     faults = ["drop,from=0,nth=10", "drop,from=0,nth=20", "dup,from=0,nth=30", "corrupt,from=0,nth=40",
               "reorder,from=0,nth=50,us=2ms", "down,from=1,count=7", "drop,from=1,p=0.1"]
     with Bench(folder, faults=faults, pcap_ports=(1,)) as bench:
-        a, b = boot_pair(bench, folder)
+        a, b = boot(bench, folder)
         at_a, at_b = exchange([a, b], 500, gap=PACED, size=200)
     ports = bench.wire.stats["ports"]
     assert at_b["frames"] == 500 - 2 + 1 - 1, at_b
@@ -116,7 +118,7 @@ def test_faults_take_effect(folder):
 
 def test_station_of_the_test_and_link_cut(folder):
     with Bench(folder) as bench:
-        a, b = boot_pair(bench, folder)
+        a, b = boot(bench, folder)
         station = bench.wire.attach(bench.next_port())
         a.run("send 5 100 b 0", prompt="> ")
         bench.wire.run_for(0.01)
@@ -141,7 +143,7 @@ def test_link_rate_and_queue_limit(folder):
     rate, count, size = 10_000_000, 200, 1000
     frame_us = (size + WIRE_OVERHEAD) * 8 * 1_000_000 / rate
     with Bench(folder, rate=rate, options=("--queue", "50000")) as bench:
-        a, b = boot_pair(bench, folder)
+        a, b = boot(bench, folder)
         station = bench.wire.attach(bench.next_port())
         ask(b, "clear")
         a.run(f"send {count} {size} b 0", prompt="> ")
@@ -175,3 +177,34 @@ def test_qemu_back_end(folder):
         received = ask(b, "show")
         assert received["frames"] == 50 and received["bad"] == 0, received
         assert len(station.received) == 50
+
+
+def test_stations_tcp_over_a_bad_link(folder):
+    content = bytes(random.Random(1).randbytes(300_000))
+    faults = ["drop,p=0.03", "dup,p=0.02", "reorder,p=0.02,us=700us", "corrupt,p=0.01"]
+    with Bench(folder, faults=faults) as bench:
+        boot(bench, folder, "a")          # an idle machine, so that time has somebody to pass for
+        here, there = (bench.wire.attach(bench.next_port(), Station, address=address)
+                       for address in ("10.0.0.8", "10.0.0.9"))
+        accepted = there.listen(7000)
+        connection = here.connect("10.0.0.9", 7000)
+        connection.send(content)
+        connection.close()
+        bench.wire.run_until(lambda: accepted and accepted[0].peer_closed, 60, "transfer")
+        accepted[0].close()
+        bench.wire.run_until(lambda: connection.state == accepted[0].state == "closed", 5, "closing")
+        assert bytes(accepted[0].data) == content
+        assert here.connect("10.0.0.9", 7001).state == "reset"
+    first = tcp_streams(bench.wire.pcap_path, port=7000)[0]
+    assert first.data == content and first.closed and first.retransmitted_bytes > 0
+    assert first.begin_us < first.time_of(0) < first.time_of(len(content) - 1)
+
+
+def test_ping_between_stations(folder):
+    with Bench(folder, delay_us=1000) as bench:
+        boot(bench, folder, "a")          # an idle machine, so that time has somebody to pass for
+        here, _ = (bench.wire.attach(bench.next_port(), Station, address=address)
+                   for address in ("10.0.0.8", "10.0.0.9"))
+        here.ping("10.0.0.9")
+        trip_us = here.ping("10.0.0.9")
+        assert 2000 <= trip_us <= 2000 + 4 * PERIOD_US, trip_us

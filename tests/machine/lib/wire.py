@@ -67,6 +67,7 @@ class Wire:
         self.ports = {}
         self.stats = None
         self._input, self._output = bytearray(), bytearray()
+        self._events = []
         self._has_turn = True           # at poll 0: nothing starts before the first step()
         # A unix socket's path is limited to 107 bytes: use a short one, relative to the working directory.
         self.socket_path = self.folder / "wire.sock"
@@ -129,12 +130,8 @@ class Wire:
             self._input += data
 
     def _dispatch(self, kind, value, payload):
-        if kind == SERIAL:
-            sink = self.serial_sinks.get((value >> 16, value & 0xFFFF))
-            if sink:
-                sink(payload)
-        elif kind == FRAME:
-            self.ports[value >> PORT_SHIFT].on_frame(payload)
+        if kind in (SERIAL, FRAME):
+            self._events.append((kind, value, payload))     # belong to the poll of the coming TURN
         elif kind == JOIN:
             self.joined.add(value)
             self.left.discard(value)
@@ -144,6 +141,15 @@ class Wire:
         elif kind == TURN:
             self.poll = value
             self._has_turn = True
+            events, self._events = self._events, []
+            for event in events:
+                self._hand_out(*event)
+
+    def _hand_out(self, kind, value, payload):
+        if kind == FRAME:
+            self.ports[value >> PORT_SHIFT].on_frame(payload)
+        elif (value >> 16, value & 0xFFFF) in self.serial_sinks:
+            self.serial_sinks[(value >> 16, value & 0xFFFF)](payload)
 
     def _receive_until(self, condition):
         while not condition():
