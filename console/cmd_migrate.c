@@ -116,8 +116,8 @@ static bool may_migrate(struct shell *sh, const struct vm_info *v) {
     struct migrate_view_status m;
     if (cmd_is_migrating(sh, v->name, &m))
         shell_error(sh, "%s is being migrated already (%s)", v->name, m.state);
-    else if (v->state != VM_RUNNING && v->state != VM_PAUSED)
-        shell_error(sh, "%s is %s; only a running or paused VM can be migrated", v->name,
+    else if (v->state != VM_RUNNING)
+        shell_error(sh, "%s is %s; only a running VM can be migrated", v->name,
                     sh->ops->vm_state_str(v->state));
     else
         return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* console_start.h - the one console of the machine, on its serial port; what boot/main.c calls.
- * - console_start: prompt on the serial port, log lines above it. After serial_init and time; the rest may fail.
+ * - console_start: prompt on the serial port, log lines above it. After serial_init and time_init.
  * - console_task: for loop_add.
  * - console_on_migration: the event function for migration_init; its context is unused.
  * Context: CPU 0. */

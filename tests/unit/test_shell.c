@@ -382,6 +382,7 @@ static void test_shell_migrate_refusals(void **state) {
     expect_error("migrate web to", "usage");
     expect_error("migrate wep to beta", "did you mean 'web'?");
     expect_error("migrate db to beta", "db is stopped");
+    expect_error("migrate mail to beta", "mail is paused");
     expect_error("migrate web to betta", "did you mean 'beta'?");
     expect_error("migrate web to nowhere", "neither a peer");
     expect_error("migrate web to 10.0.0.300", "neither a peer");
