@@ -82,7 +82,7 @@
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
 #define TCP_OOSEQ_MAX_PBUFS 1024
-#define TCP_WND_UPDATE_THRESHOLD (64 * 1024)
+#define TCP_WND_UPDATE_THRESHOLD (16 * 1024) /* must be reachable with a peer that cannot scale windows */
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_KEEPALIVE 1

@@ -8,3 +8,8 @@ LWIP_SRCS := $(addprefix src/core/,altcp.c altcp_alloc.c altcp_tcp.c def.c inet_
              src/netif/ethernet.c
 LWIP_INCLUDES := -Inet -isystem $(LWIP_DIR)/src/include
 LWIP_CFLAGS := $(LWIP_INCLUDES)
+
+# Headers that lwIP's own, which count as system headers, include: the compiler does not list them as dependencies.
+LWIP_PORT_HEADERS := net/lwipopts.h net/copy.h $(wildcard net/arch/*.h)
+$(patsubst %.c,$(BUILD)/lwip/%.o,$(LWIP_SRCS)): $(LWIP_PORT_HEADERS)
+$(patsubst %,$(BUILD)/kernel/%.o,$(wildcard net/*.c)): $(LWIP_PORT_HEADERS)

@@ -6,6 +6,7 @@
 
 #include "kernel/frames.h"
 #include "kernel/log.h"
+#include "kernel/time.h"
 #include "net/lwip_err.h"
 
 #include "lwip/dhcp.h"
@@ -156,7 +157,7 @@ uint64_t net_next_timeout_ns(void) {
     if (nic == NULL)
         return UINT64_MAX;
     u32_t ms = sys_timeouts_sleeptime();
-    return ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? UINT64_MAX : ms * NSEC_PER_MSEC;
+    return ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? UINT64_MAX : time_now_ns() + ms * NSEC_PER_MSEC;
 }
 
 bool net_idle_arm(void) {
