@@ -408,8 +408,9 @@ int main(int argc, char **argv) {
         gpa_t rsdp;
         FILE *f = fopen(argv[1], "wb");
         struct vacpi_config config = {.nr_vcpus = 2};
-        return f == NULL || gmem_init(&g, sizeof(chunk0), chunks) != OK || vacpi_build(&g, &config, &rsdp) != OK ||
-               fwrite(mem(VACPI_START), VACPI_END - VACPI_START, 1, f) != 1 || fclose(f) != 0;
+        if (f == NULL || gmem_init(&g, sizeof(chunk0), chunks) != OK || vacpi_build(&g, &config, &rsdp) != OK)
+            return 1;
+        return fwrite(mem(VACPI_START), VACPI_END - VACPI_START, 1, f) != 1 || fclose(f) != 0;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
