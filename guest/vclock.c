@@ -8,13 +8,15 @@ void vclock_init(struct vclock *c, uint64_t tsc_hz, uint64_t (*read_tsc)(const s
     c->tsc_offset = 0;
 }
 
+/* The smallest tsc with tsc * ns_mul >> 32 >= ns is (ns << 32) / ns_mul, rounded up: long division in digits of
+ * 32, 16 and 16 bits, since ns_mul < 2^43 (tsc_hz >= 1 MHz). */
 uint64_t vclock_ns_to_tsc(const struct vclock *c, uint64_t ns) {
-    if (ns == VCLOCK_NEVER)
+    uint64_t high = ns / c->ns_mul, rest = ns % c->ns_mul;
+    if (ns == VCLOCK_NEVER || high > UINT32_MAX)
         return VCLOCK_NEVER;
-    uint64_t sec = ns / NSEC_PER_SEC;
-    uint64_t rest = ns % NSEC_PER_SEC;
-    uint64_t tsc = sec * c->tsc_hz + rest * (c->tsc_hz / 1000) / (NSEC_PER_SEC / 1000);
-    while (vclock_tsc_to_ns(c, tsc) < ns) /* ns_mul is rounded down: catch up by the rounding error */
-        tsc += 1 + (uint64_t)(((unsigned __int128)(ns - vclock_tsc_to_ns(c, tsc)) * c->tsc_hz >> 30));
-    return tsc;
+    uint64_t middle = (rest << 16) / c->ns_mul;
+    rest = (rest << 16) % c->ns_mul;
+    uint64_t low = (rest << 16) / c->ns_mul;
+    uint64_t tsc = (high << 32) + (middle << 16) + low;
+    return (rest << 16) % c->ns_mul != 0 ? tsc + 1 : tsc;
 }

@@ -2,7 +2,7 @@
 /* vclock.h - a guest's time axis: its TSC, and nanoseconds derived from it.
  * All device models take their time from here, so guest time moves with the guest: a migration carries one number.
  * - vclock_tsc: guest TSC now.   - vclock_ns: guest nanoseconds since TSC 0.
- * - vclock_tsc_to_ns / vclock_ns_to_tsc: conversions (monotonic, 64.64 -> 64).
+ * - vclock_tsc_to_ns / vclock_ns_to_tsc: conversions, monotonic up to 2^64 ns (584 years); then ns wrap.
  * Hosted tests set read_tsc to a function that returns a settable number. */
 #ifndef GUEST_VCLOCK_H
 #define GUEST_VCLOCK_H
@@ -33,7 +33,8 @@ static inline uint64_t vclock_ns(const struct vclock *c) {
     return vclock_tsc_to_ns(c, vclock_tsc(c));
 }
 
-/* vclock_ns_to_tsc - the first TSC value whose vclock_tsc_to_ns is >= ns; VCLOCK_NEVER stays VCLOCK_NEVER. */
+/* vclock_ns_to_tsc - the first TSC value whose vclock_tsc_to_ns is >= ns; VCLOCK_NEVER when there is none, and
+ * for VCLOCK_NEVER. */
 uint64_t vclock_ns_to_tsc(const struct vclock *c, uint64_t ns);
 
 #endif
