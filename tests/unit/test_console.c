@@ -364,6 +364,12 @@ static void test_console_full_ring_tells_the_loss(void **state) {
         console_print_async(con, line);
     fake.tx_free = SIZE_MAX / 2;
     run_for("");
+    const char *gap = strstr(fake.shown, "\r\n[");
+    char unit[200]; /* what one line puts on the terminal */
+    snprintf(unit, sizeof(unit), "\r              \r%s\r\n" PROMPT, line);
+    assert_non_null(gap);
+    for (size_t i = 0; fake.shown + i < gap; i++) /* before the gap nothing is missing */
+        assert_int_equal(fake.shown[i], unit[i % strlen(unit)]);
     expect_seen(fake.shown, " characters lost: the terminal is too slow]\r\n");
     assert_string_equal(run_for("version\r"), "version\r\nGodwit 0.1\r\n" PROMPT);
 }

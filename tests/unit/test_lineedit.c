@@ -118,6 +118,15 @@ static void test_lineedit_append_echoes_one_octet(void **state) {
     assert_string_equal(f->edit.line, "vm list");
 }
 
+static void test_lineedit_edit_near_the_end_is_cheap(void **state) {
+    struct fixture *f = *state;
+    type(f, "migrate web to beta --downtime 10ms\x1b[D\x1b[D");
+    size_t before = f->screen.octets;
+    type(f, "0"); /* the character, the two behind it, and back */
+    assert_int_equal(f->screen.octets, before + 5);
+    expect(f, "migrate web to beta --downtime 100ms", 34);
+}
+
 static void test_lineedit_edits_in_the_middle(void **state) {
     struct fixture *f = *state;
     type(f, "vm lst\x1b[D\x1b[Di");
@@ -284,6 +293,7 @@ static void test_lineedit_survives_noise(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(test_lineedit_append_echoes_one_octet),
+        T(test_lineedit_edit_near_the_end_is_cheap),
         T(test_lineedit_edits_in_the_middle),
         T(test_lineedit_sequences_split_and_noise),
         T(test_lineedit_cr_lf_is_one_enter),
