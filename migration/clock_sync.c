@@ -6,13 +6,13 @@ void clock_sync_reset(struct clock_sync *c) {
 }
 
 bool clock_sync_add(struct clock_sync *c, uint64_t t1, uint64_t t2, uint64_t t3, uint64_t t4) {
-    if (t4 < t1 || t3 < t2 || t4 - t1 < t3 - t2)
+    uint64_t rtt = (t2 - t1) + (t4 - t3); /* the offset cancels out */
+    if ((int64_t)rtt < 0)
         return false;
-    uint64_t rtt = (t4 - t1) - (t3 - t2);
     if (c->samples++ > 0 && rtt >= c->rtt_ns)
         return true;
     c->rtt_ns = rtt;
-    c->offset_ns = (int64_t)(t2 - t1 - rtt / 2); /* the reply's way: t4 - t3 + offset = rtt / 2 */
+    c->offset_ns = (int64_t)(t2 - t1 - rtt / 2); /* the way there took half of it, give or take the other half */
     return true;
 }
 

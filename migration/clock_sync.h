@@ -15,7 +15,8 @@ struct clock_sync {
 };
 
 void clock_sync_reset(struct clock_sync *c);
-/* clock_sync_add - false for an impossible sample (ignored). */
+/* clock_sync_add - false for an impossible sample (ignored). The two ways need not be one after the other: any message
+ * there (t1, t2) and any message back (t3, t4) will do. */
 bool clock_sync_add(struct clock_sync *c, uint64_t t1, uint64_t t2, uint64_t t3, uint64_t t4);
 /* clock_sync_error_ns - bound of the error; UINT64_MAX without a sample. */
 uint64_t clock_sync_error_ns(const struct clock_sync *c);

@@ -43,7 +43,7 @@ struct source_part {
     uint64_t acked_octets_at_round; /* for the rate */
     unsigned section;               /* index of the next one to send */
     uint32_t section_crc;
-    uint64_t pause_ns, paused_ns, pages_ns, sections_ns, ready_ns;
+    uint64_t pause_ns, paused_ns, pages_ns, sections_ns, ready_ns, commit_ns;
     struct wire_seal seal;
     struct wire_offer offer;
 };
@@ -80,8 +80,7 @@ struct session {
     uint8_t *scratch; /* for SECTION records */
     uint64_t start_ns;
     uint32_t percent;
-    bool in_step;     /* an event is being handled: failures are noted, not stepped */
-    uint32_t failed_code; /* of an action that failed */
+    uint32_t failed_code; /* of an action that failed; becomes the next event */
     bool failed_link;
     struct reason failed_why;
     struct source_part src;

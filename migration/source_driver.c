@@ -74,6 +74,7 @@ static void resume_vm(struct session *s) {
 
 static void send_commit(struct session *s, uint16_t type) {
     struct wire_msg msg = {.type = type};
+    s->src.commit_ns = type == WIRE_COMMIT ? time_now_ns() : s->src.commit_ns;
     memcpy(msg.u.commit.tx, s->tx, WIRE_ID_LEN);
     memcpy(msg.u.commit.token, s->token, WIRE_ID_LEN);
     session_send(s, &msg);
@@ -217,12 +218,14 @@ static void take_ready(struct session *s, const struct wire_ready *m, uint64_t n
     source_driver_event(s, ev);
 }
 
-/* Split the blackout in source time. What the target reports is shifted by the offset. */
+/* Split the blackout in source time; what the target reports is shifted by the offset. COMMIT there and READY back are the
+ * best sample of the offset: no guest ran on either side and nothing was queued. */
 static void split_blackout(struct session *s, const struct wire_started *m) {
-    const struct source_part *p = &s->src;
+    struct source_part *p = &s->src;
     struct migrate_blackout *b = &s->report.blackout;
-    uint64_t commit = m->commit_received_ns - (uint64_t)p->seal.clock_offset_ns;
-    uint64_t entry = m->first_entry_ns - (uint64_t)p->seal.clock_offset_ns;
+    (void)clock_sync_add(&p->clock, p->commit_ns, m->commit_received_ns, m->ready_sent_ns, p->ready_ns);
+    uint64_t commit = m->commit_received_ns - (uint64_t)p->clock.offset_ns;
+    uint64_t entry = m->first_entry_ns - (uint64_t)p->clock.offset_ns;
     b->pause_ns = p->paused_ns - p->pause_ns;
     b->last_pages_ns = p->pages_ns - p->paused_ns;
     b->state_ns = p->sections_ns - p->pages_ns;
@@ -230,7 +233,7 @@ static void split_blackout(struct session *s, const struct wire_started *m) {
     b->commit_ns = MAX(commit, p->ready_ns) - p->ready_ns;
     b->resume_ns = MAX(entry, p->ready_ns + b->commit_ns) - (p->ready_ns + b->commit_ns);
     b->total_ns = p->ready_ns + b->commit_ns + b->resume_ns - p->pause_ns;
-    b->error_ns = p->seal.clock_error_ns;
+    b->error_ns = clock_sync_error_ns(&p->clock);
     b->guest_ns = m->blackout_ns;
 }
 
@@ -348,5 +351,7 @@ bool source_driver_poll(struct session *s, uint64_t now_ns) {
         if (m->state > SOURCE_HELLO)
             channel_keepalive(&s->ch, now_ns);
     }
-    return more || m->state == SOURCE_STOPPING || m->state == SOURCE_SEALED;
+    /* Where a wait is measured or prolongs the blackout, the loop must not sleep. */
+    return more || m->state == SOURCE_CLOCK ||
+           (m->state >= SOURCE_DRAINING && m->state <= SOURCE_COMMITTED && s->ch.stream != NULL);
 }

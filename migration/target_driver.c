@@ -363,7 +363,7 @@ static bool read_records(struct session *s, uint64_t now_ns) {
             return budget == 0;
         take_record(s, &s->ch.rx.msg, now_ns);
     }
-    return true;
+    return s->ch.stream != NULL && !s->ch.lingering;
 }
 
 /* The copy may be destroyed by an operator; an activated guest may fail its first entry. */
@@ -406,5 +406,7 @@ bool target_driver_poll(struct session *s, uint64_t now_ns) {
         if (m->state > TARGET_GREETING)
             channel_keepalive(&s->ch, now_ns);
     }
-    return more || m->state == TARGET_ACTIVATING || (m->state == TARGET_READY && m->linked);
+    /* Clock probes are answered and COMMIT is awaited without sleep. */
+    return more || m->state == TARGET_ACTIVATING ||
+           (m->linked && m->state >= TARGET_WAIT_OFFER && m->state <= TARGET_READY);
 }

@@ -41,6 +41,24 @@ static struct {
     uint8_t section[FAKE_VM_SECTIONS][SECTION_BYTES];
 } at_pause;
 
+/* Chunks are kept and used again: thousands of runs would otherwise spend their time in mmap. */
+static uint8_t *spare[64];
+static unsigned nr_spare;
+
+static uint8_t *take_chunk(void) {
+    if (nr_spare == 0)
+        return calloc(1, LARGE_SIZE);
+    memset(spare[--nr_spare], 0, LARGE_SIZE);
+    return spare[nr_spare];
+}
+
+static void give_chunk(uint8_t *chunk) {
+    if (nr_spare < ARRAY_LEN(spare))
+        spare[nr_spare++] = chunk;
+    else
+        free(chunk);
+}
+
 static void violate(const char *what, const struct vm *vm) {
     if (violation[0] == '\0')
         snprintf(violation, sizeof violation, "%s: VM %s on host %u", what, vm->spec.name, vm->host);
@@ -52,7 +70,7 @@ const char *fake_vm_violation(void) {
 
 static void free_vm(struct vm *vm) {
     for (uint64_t i = 0; i < vm->gmem.nr_chunks; i++)
-        free(vm->chunk[i]);
+        give_chunk(vm->chunk[i]);
     free(vm->chunk);
     free(vm->dirty);
     free(vm);
@@ -62,8 +80,7 @@ void fake_vm_reset(uint64_t seed) {
     for (unsigned i = 0; i < MAX_VMS; i++)
         if (vms[i] != NULL)
             free_vm(vms[i]), vms[i] = NULL;
-    free(at_pause.memory);
-    memset(&at_pause, 0, sizeof at_pause);
+    at_pause.valid = false;
     violation[0] = '\0';
     rnd.state = seed * 2 + 1;
     for (unsigned h = 0; h < FAKE_HOSTS; h++)
@@ -190,7 +207,7 @@ result_t vm_create(const struct vm_spec *spec, enum vm_state state, struct vm **
         if (gmem_init(&vm->gmem, spec->memory_bytes, vm->chunk) != OK)
             abort();
         for (uint64_t c = 0; c < vm->gmem.nr_chunks; c++)
-            vm->chunk[c] = calloc(1, LARGE_SIZE);
+            vm->chunk[c] = take_chunk();
         *out = vm;
         return OK;
     }
@@ -234,10 +251,12 @@ struct vm *fake_vm_boot(unsigned host, const char *name, uint64_t bytes) {
 }
 
 static void remember_pause(const struct vm *vm) {
-    free(at_pause.memory);
+    if (at_pause.bytes != vm->gmem.nr_pages * PAGE_SIZE) {
+        free(at_pause.memory);
+        at_pause.bytes = vm->gmem.nr_pages * PAGE_SIZE;
+        at_pause.memory = malloc(at_pause.bytes);
+    }
     at_pause.valid = true;
-    at_pause.bytes = vm->gmem.nr_pages * PAGE_SIZE;
-    at_pause.memory = malloc(at_pause.bytes);
     memcpy(at_pause.uuid, vm->uuid, VM_UUID_LEN);
     memcpy(at_pause.section, vm->section, sizeof vm->section);
     for (uint64_t i = 0; i < vm->gmem.nr_chunks; i++)

@@ -56,7 +56,8 @@ void mig_bench_end(struct mig_bench *b) {
         fake_host = h;
         host_exit(&b->host[h]);
     }
-    for (unsigned i = 0; i < 4; i++)
+    fake_link.black_hole = fake_link.refuse = false;
+    for (unsigned i = 0; i < 1000 && fake_stream_open_count() > 0; i++)
         fake_stream_poll();
     assert_int_equal(fake_stream_open_count(), 0);
     assert_int_equal(fake_vm_log_count(), 0);
@@ -86,7 +87,7 @@ void mig_bench_step(struct mig_bench *b) {
     b->now_step++;
 }
 
-static bool is_idle(const struct mig_bench *b) {
+bool mig_bench_is_idle(const struct mig_bench *b) {
     for (unsigned h = 0; h < MIG_BENCH_HOSTS; h++)
         for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++)
             if (b->host[h].session[i].used)
@@ -95,9 +96,9 @@ static bool is_idle(const struct mig_bench *b) {
 }
 
 bool mig_bench_run(struct mig_bench *b, unsigned max) {
-    while (max-- > 0 && !is_idle(b))
+    while (max-- > 0 && !mig_bench_is_idle(b))
         mig_bench_step(b);
-    return is_idle(b);
+    return mig_bench_is_idle(b);
 }
 
 struct session *mig_bench_session(struct mig_bench *b, unsigned host, enum migrate_role role) {

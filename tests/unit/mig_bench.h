@@ -36,6 +36,7 @@ void mig_bench_start(struct mig_bench *b, const struct migrate_options *opt);
 result_t mig_bench_try(struct mig_bench *b, const struct migrate_options *opt, struct reason *why);
 void mig_bench_step(struct mig_bench *b);
 /* mig_bench_run - until both hosts have no session left; false after max steps. */
+bool mig_bench_is_idle(const struct mig_bench *b);
 bool mig_bench_run(struct mig_bench *b, unsigned max);
 /* mig_bench_run_to_source / _to_target - until a session of that side is in the state; false after max steps. */
 bool mig_bench_run_to_source(struct mig_bench *b, enum source_state s, unsigned max);
