@@ -17,12 +17,15 @@ PACED = 20_000                          # TSC counts between two frames of 200 b
 WIRE_OVERHEAD = 24                      # preamble, FCS, gap
 
 
+READY = r"selftest ready\r?\n> "
+
+
 def boot(bench, folder, names="ab"):
     image = make_esp_image(folder / "selftest.img", {BOOT_FILE: BUILD / "machine" / "selftest.efi"})
     machines = [bench.machine(name, image, ips=IPS, memory_mib=256) for name in names]
     bench.start()
     for machine in machines:
-        machine.expect(r"selftest ready\r?\n> ", limit=60)
+        machine.expect(READY, limit=60)
     return machines
 
 
@@ -164,13 +167,28 @@ def test_link_rate_and_queue_limit(folder):
     assert 990 <= down["busiest_permille"] <= 1000, down
 
 
+def test_reset_and_power_cycle(folder):
+    with Bench(folder) as bench:
+        a, b = boot(bench, folder)
+        begin_us = bench.wire.time_us
+        a.send("reset\r")
+        b.stop()
+        b.start()
+        for machine in (a, b):
+            machine.expect(READY, limit=60)
+        received = exchange([a, b], 50, gap=PACED, size=200)
+        assert [got["frames"] for got in received] == [50, 50], received
+        for machine in (a, b):          # a reset and a power-on both begin the TSC anew
+            assert ask(machine, "tsc")["tsc"] <= (bench.wire.time_us - begin_us) * IPS // 1_000_000 + IPS // 100
+
+
 def test_qemu_back_end(folder):
     with QemuBench(folder) as bench:
         image = make_esp_image(folder / "selftest.img", {BOOT_FILE: BUILD / "machine" / "selftest.efi"})
         a, b = (bench.machine(name, image, memory_mib=256) for name in "ab")
         bench.start()
         for machine in (a, b):
-            machine.expect(r"selftest ready\r?\n> ", limit=60)
+            machine.expect(READY, limit=60)
         station = bench.wire.attach(bench.next_port())
         a.run("send 50 200 u 0", prompt="> ")
         bench.wire.run_for(0.5)

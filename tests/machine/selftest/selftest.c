@@ -5,6 +5,7 @@
  *   show                  what was received since the last clear, as "rx key=value ..."
  *   clear                 start counting anew
  *   tsc                   the TSC
+ *   reset                 reset the machine by port 0xcf9
  *   off                   switch the machine off
  * A test frame: addresses, type 0x88b5, struct test_payload, then bytes derived from its number.
  */
@@ -18,6 +19,8 @@
 #define ETHERTYPE_TEST 0x88b5u          /* IEEE 802 local experimental */
 #define NUMBERS_MAX (1u << 20)
 #define BOCHS_SHUTDOWN_PORT 0x8900u
+#define RESET_PORT 0xcf9u
+#define RESET_HARD 0x06u
 
 struct test_payload {
     uint32_t number;
@@ -206,6 +209,8 @@ static void run(const char *line)
     } else if (is_command(line, "tsc")) {
         console_put_number("tsc=", cpu_rdtsc());
         console_put("\n");
+    } else if (is_command(line, "reset")) {
+        io_out8(RESET_PORT, RESET_HARD);
     } else if (is_command(line, "off")) {
         power_off();
     } else if (*line) {

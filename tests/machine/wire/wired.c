@@ -90,6 +90,7 @@ static void drop_client(struct client *client)
     } else if (client->role == ROLE_HOST) {
         wire.host = NULL;
         wire.phase = PHASE_RUNNING;
+        stop_requested |= wire.options.wait_for_host;   /* a test that was killed takes its machines along */
     }
     *client = (struct client){ .role = ROLE_NONE, .link.fd = -1 };
 }
