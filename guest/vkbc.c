@@ -5,7 +5,7 @@
 
 #define STATUS_VARYING (I8042_STATUS_OBF | I8042_STATUS_COMMAND | I8042_STATUS_AUX | I8042_STATUS_TIMEOUT)
 #define STATUS_FIXED (I8042_STATUS_SYS | I8042_STATUS_UNLOCKED)
-#define CONFIG_AFTER_RESET                                                                                     \
+#define CONFIG_AFTER_RESET \
     (I8042_CONFIG_SYS | I8042_CONFIG_KBD_OFF | I8042_CONFIG_AUX_OFF | I8042_CONFIG_TRANSLATE)
 #define INPUT_PORT 0x80u /* not locked */
 

@@ -211,7 +211,8 @@ static void test_vmisc_cursor(void **state) {
 
 static void test_vmisc_absent_ports(void **state) {
     (void)state;
-    static const uint16_t absent[] = {0x80, 0xed, 0xf0, 0xf1, 0x278, 0x2e9, 0x2f8, 0x2f9, 0x378, 0x3e9, 0xcfa};
+    static const uint16_t absent[] = {0x80,  0xed,  0xf0,  0xf1,  0x278, 0x2e9,
+                                      0x2f8, 0x2f9, 0x378, 0x3e9, 0xcfa};
     for (unsigned i = 0; i < ARRAY_LEN(absent); i++) {
         out(absent[i], 1, 0);
         assert_int_equal(in(absent[i], 1), 0xff);
