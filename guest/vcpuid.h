@@ -2,7 +2,7 @@
 /* vcpuid.h - what CPUID tells a guest: a table compiled once per VM from a baseline and the host's CPUID.
  * - vcpuid_build: compile it; refuses with the first missing feature when the host lacks a named baseline.
  * - vcpuid_query: one CPUID instruction; an index and a copy.
- * - vcpuid_features / vcpuid_check_host: the feature words of a migration offer, and whether this host has them.
+ * - vcpuid_features / vcpuid_check_host: the feature words of a migration offer; does this host have them?
  * - vcpuid_snapshot: the compiled table travels, so a target answers exactly as the source did.
  * Feature words (enum vcpuid_word) are the CPUID registers as the guest sees them, without dynamic bits.
  * Context: the CPU that runs the VM.
@@ -100,14 +100,14 @@ static inline unsigned vcpuid_phys_bits(const struct vcpuid *v) {
 uint64_t vcpuid_cr4_allowed(const struct vcpuid *v);
 
 void vcpuid_features(const struct vcpuid *v, uint32_t words[VM_CPU_FEATURE_WORDS]);
-/* vcpuid_check_host - can a guest with these words run here? ERR_UNSUPP names the first missing feature as the
- * SDM does. Features that Godwit emulates are always there. */
+/* vcpuid_check_host - can a guest with these words run here? ERR_UNSUPP names the first missing feature as
+ * the SDM does. Features that Godwit emulates are always there. */
 result_t vcpuid_check_host(const uint32_t words[VM_CPU_FEATURE_WORDS], const struct vcpuid_host *host,
                            struct reason *why) MUST_CHECK;
-/* vcpuid_feature_name - "AVX2", "XCR0.AVX"; "CPUID.7.0:EBX bit 30" style text for bits without a name goes to buf. */
+/* vcpuid_feature_name - "AVX2", "XCR0.AVX"; for a bit without a name "CPUID.7.0:ECX bit 15", written to buf. */
 const char *vcpuid_feature_name(enum vcpuid_word word, unsigned bit, char *buf, size_t len);
 
-/* vcpuid_snapshot - load needs a v that vcpuid_build filled on this host: what the host cannot give is ERR_CORRUPT. */
+/* vcpuid_snapshot - load needs a v that vcpuid_build filled here: what the host cannot give is ERR_CORRUPT. */
 void vcpuid_snapshot(struct vcpuid *v, struct snap *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vmsr.h - what a guest finds behind RDMSR and WRMSR, except what lives in the VMCS.
  * - vmsr_init: reset values.   - vmsr_read / vmsr_write: one instruction.   - vmsr_snapshot: the field list.
- * VMSR_NOT_MINE: the vCPU keeps it (EFER, PAT, TSC_AUX, SYSENTER_*, STAR, LSTAR, CSTAR, FMASK, FS/GS bases, DEBUGCTL).
+ * VMSR_NOT_MINE: the vCPU keeps it (EFER, PAT, TSC_AUX, SYSENTER_*, STAR, LSTAR, CSTAR, FMASK, FS/GS bases).
  * VMSR_GP: inject #GP(0). An MSR that nobody knows is one log line the first few times, then silent.
  * Writes to TSC_DEADLINE and the x2APIC's EOI take the short way.
  * Context: the CPU that runs the VM.
@@ -18,7 +18,7 @@ enum vmsr_result { VMSR_OK = 0, VMSR_GP, VMSR_NOT_MINE };
 /* Effects outside of this table; each may be NULL. */
 struct vmsr_ops {
     void *ctx;
-    /* The guest moved its TSC: guest-visible TSC = vclock TSC + adjust (modulo 2^64). The local APIC knows already. */
+    /* The guest moved its TSC: guest-visible TSC = vclock TSC + adjust (modulo 2^64). The APIC knows already. */
     void (*set_tsc_adjust)(void *ctx, uint64_t adjust);
     /* KVM clock MSRs (0x11, 0x12, 0x4b564d00, 0x4b564d01): false = #GP. */
     bool (*kvm_read)(void *ctx, uint32_t msr, uint64_t *value);
@@ -67,5 +67,8 @@ static inline enum vmsr_result vmsr_write(struct vmsr *m, uint32_t msr, uint64_t
 }
 
 void vmsr_snapshot(struct vmsr *m, struct snap *s);
+
+/* vmsr_table_is_sorted - for the unit test: lookups rely on it. */
+bool vmsr_table_is_sorted(void);
 
 #endif
