@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ops.h - everything the console asks of the rest of the hypervisor, as function pointers, so that commands
- * are tested against fakes. console_ops_real (console/ops_real.c) fills what the layers below offer;
- * boot/main.c may add the rest. A NULL pointer makes its command answer "not available in this build".
+ * are tested against fakes. console/ops_real.h fills what the layers below offer, boot/main_console.c adds
+ * the rest. A NULL pointer makes its command answer "not available in this build".
  * Iterators count from 0 and return false past the end. Context: CPU 0's loop. */
 #ifndef CONSOLE_OPS_H
 #define CONSOLE_OPS_H

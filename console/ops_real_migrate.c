@@ -15,7 +15,7 @@ static void name_peer(char peer[MIGRATE_VIEW_PEER_LEN], const char *host, struct
     snprintf(peer, MIGRATE_VIEW_PEER_LEN, "%s", host[0] != '\0' ? host : ip);
 }
 
-void ops_real_view_status(const struct migrate_status *m, struct migrate_view_status *s) {
+static void view_status(const struct migrate_status *m, struct migrate_view_status *s) {
     memset(s, 0, sizeof(*s));
     s->id = m->id;
     snprintf(s->vm, sizeof(s->vm), "%s", m->name);
@@ -39,7 +39,7 @@ static bool status_get(unsigned index, struct migrate_view_status *out) {
     struct migrate_status m;
     if (!migrate_status_get(index, &m))
         return false;
-    ops_real_view_status(&m, out);
+    view_status(&m, out);
     return true;
 }
 
@@ -152,4 +152,14 @@ void ops_real_fill_migrate(struct console_ops *ops) {
     ops->migrate_status = status_get;
     ops->migrate_report_id = report_id;
     ops->migrate_report = report_get;
+}
+
+void ops_real_migrate_event(void *ctx, enum migrate_event event, const struct migrate_status *status,
+                            const struct migrate_report *report) {
+    struct migrate_view_status s;
+    (void)report;
+    if (event != MIGRATE_EV_INCOMING && event != MIGRATE_EV_IN_DOUBT && event != MIGRATE_EV_REFUSED)
+        return;
+    view_status(status, &s);
+    console_migrate_event(ctx, migrate_event_str(event), &s);
 }
