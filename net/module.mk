@@ -13,3 +13,28 @@ LWIP_CFLAGS := $(LWIP_INCLUDES)
 LWIP_PORT_HEADERS := net/lwipopts.h net/copy.h $(wildcard net/arch/*.h)
 $(patsubst %.c,$(BUILD)/lwip/%.o,$(LWIP_SRCS)): $(LWIP_PORT_HEADERS)
 $(patsubst %,$(BUILD)/kernel/%.o,$(wildcard net/*.c)): $(LWIP_PORT_HEADERS)
+
+# Streams over the real lwIP in one process, on a wire with faults (tests/net). Needs build/deps.
+NET_TEST_SRCS := $(wildcard tests/net/*.c) $(filter-out net/net.c net/netif_nic.c net/ping.c,$(wildcard net/*.c)) \
+                 kernel/result.c tests/unit/host_log.c
+NET_TEST_OBJS := $(patsubst %.c,$(BUILD)/net-test/%.o,$(NET_TEST_SRCS)) \
+                 $(patsubst %.c,$(BUILD)/net-test/lwip/%.o,$(LWIP_SRCS))
+NET_TEST_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all \
+                   -D_GNU_SOURCE -DGODWIT_HOSTED -I. $(LWIP_INCLUDES) -MMD -MP
+
+$(BUILD)/net-test/lwip/%.o: $(LWIP_DIR)/%.c $(DEPS_STAMP) $(LWIP_PORT_HEADERS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(NET_TEST_CFLAGS) -w -c -o $@ $<
+
+$(BUILD)/net-test/%.o: %.c $(DEPS_STAMP) $(LWIP_PORT_HEADERS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(NET_TEST_CFLAGS) $(CFLAGS_WARN) -c -o $@ $<
+
+$(BUILD)/net-test/test_stream: $(NET_TEST_OBJS)
+	$(Q)$(CC) $(NET_TEST_CFLAGS) -o $@ $(NET_TEST_OBJS) -lcmocka
+
+.PHONY: net-test
+net-test: $(BUILD)/net-test/test_stream
+	tests/unit/run.sh $<
+
+-include $(shell find $(BUILD)/net-test -name '*.d' 2>/dev/null)

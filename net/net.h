@@ -46,7 +46,8 @@ result_t net_init(const struct net_config *config, struct reason *why) MUST_CHEC
 /* net_poll - take frames from the card, run timers, deliver stream events, send. Bounded work.
  * Returns true when something happened: poll again before halting. */
 bool net_poll(void);
-/* net_next_timeout_ns - when net_poll must be called at the latest, on time_now_ns's axis; UINT64_MAX: never. */
+/* net_next_timeout_ns - when net_poll must be called at the latest, on time_now_ns's axis; UINT64_MAX: never.
+ */
 uint64_t net_next_timeout_ns(void);
 /* net_idle_arm - let the card interrupt; false: work is waiting, do not halt. net_idle_disarm: after waking,
  * or from the interrupt handler of net_info's irq_line. */

@@ -14,6 +14,7 @@
 #include "lwip/prot/tcp.h"
 #include "net/checksum.h"
 #include "net/copy.h"
+#include "net/port.h"
 #include "net/wire.h"
 
 #define DIRECT_MAP_SPAN (1ull << 46) /* more than any RAM; the kernel's own image lies far above */
@@ -82,6 +83,10 @@ static bool receive(void *ctx, struct nic_buf *buf) {
     (void)ctx;
     bool keep = nic->rx_spare > (buf->len < COPY_SMALL_BELOW ? SPARE_LOW : 0);
     struct pbuf *p = keep ? rx_wrap(buf) : rx_copy(buf);
+    if (p == NULL && net_port_shed()) {
+        keep = nic->rx_spare > 0;
+        p = keep ? rx_wrap(buf) : rx_copy(buf);
+    }
     if (p == NULL) {
         counters.rx_dropped++;
         return false;

@@ -8,7 +8,10 @@
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/time.h"
+#include "net/lwip_err.h"
+
 #include "lwip/opt.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/sys.h"
 #include "net/arch/hooks.h"
 #include "net/checksum.h"
@@ -43,6 +46,16 @@ void *net_mem_calloc(size_t count, size_t len) {
 
 void net_mem_free(void *p) {
     slab_free(&memory_slab, p);
+}
+
+bool net_port_shed(void) {
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        if (pcb->ooseq != NULL) {
+            tcp_free_ooseq(pcb);
+            return true;
+        }
+    }
+    return false;
 }
 
 uint32_t net_random32(void) {

@@ -12,5 +12,9 @@
 void net_port_init(struct siphash_key key, void *memory, size_t len);
 /* net_port_slab - lwIP's heap, for `net` and `mem`. */
 const struct slab *net_port_slab(void);
+/* net_port_shed - receive memory has run out: throw away what one connection received out of order (its peer
+ * sends it again). Without this, retransmissions would find no memory either. Returns false when there is
+ * nothing to throw away. */
+bool net_port_shed(void);
 
 #endif
