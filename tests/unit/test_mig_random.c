@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_RUNS 4000
+#define DEFAULT_RUNS 1000
 #define FAULT_STEPS 150
 #define HEALED_STEPS 40000
 
