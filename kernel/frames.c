@@ -43,6 +43,8 @@ void frames_add(hpa_t start, hpa_t end) {
             return;
         struct block *b = &pool.block[pa / LARGE_SIZE];
         unsigned frame = (unsigned)(pa / PAGE_SIZE % FRAMES_PER_BLOCK);
+        if ((b->used[frame / 64] & BIT(frame % 64)) == 0)
+            continue; /* ranges of the firmware's map overlap */
         b->used[frame / 64] &= ~BIT(frame % 64);
         b->nr_free++;
         if (b->nr_free == FRAMES_PER_BLOCK)
@@ -110,6 +112,7 @@ hpa_t frames_alloc(unsigned order) {
 }
 
 void frames_free(hpa_t pa, unsigned order) {
+    ASSERT(order <= FRAMES_MAX_ORDER && pa != 0);
     ASSERT(pa % (PAGE_SIZE << order) == 0 && pa / LARGE_SIZE < pool.nr_blocks);
     mark(&pool.block[pa / LARGE_SIZE], (unsigned)(pa / PAGE_SIZE % FRAMES_PER_BLOCK), order, false);
     pool.first_large = MIN(pool.first_large, pa / LARGE_SIZE);
