@@ -147,6 +147,7 @@ static void exit_boot_services(struct boot_info *info) {
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table) {
     InitializeLib(image, table);
+    loader_image = image;
     BS->SetWatchdogTimer(0, 0, 0, NULL);
     Print(L"Godwit loader\r\n");
     struct boot_info *info = loader_alloc_pages(sizeof *info);

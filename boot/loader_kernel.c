@@ -20,6 +20,7 @@
 #define MSR_EFER 0xc0000080u
 #define EFER_NXE BIT(11)
 #define CR0_WP BIT(16)
+#define CR4_LA57 BIT(12)
 
 extern const uint8_t kernel_image[], kernel_image_end[];
 void loader_die(const CHAR16 *what) __attribute__((noreturn));
@@ -50,7 +51,30 @@ static void map_page(uint64_t *pml4, uint64_t va, hpa_t pa, uint64_t bits) {
     pt[(va >> 12) & 511] = pa | PTE_P | bits;
 }
 
+/* Is this page of the kernel image read-only for the kernel itself? Then its direct-map alias must be, too. */
+static bool is_read_only(const struct boot_info *info, const struct elf64_hdr *eh, hpa_t pa, uint64_t first_va) {
+    const struct elf64_phdr *ph = (const struct elf64_phdr *)(kernel_image + eh->phoff);
+    if (pa < info->kernel_pa || pa >= info->kernel_pa + info->kernel_size)
+        return false;
+    uint64_t va = first_va + (pa - info->kernel_pa);
+    for (int i = 0; i < eh->phnum; i++)
+        if (ph[i].type == ELF_PT_LOAD && (ph[i].flags & ELF_PF_W) == 0 && va >= ph[i].vaddr && va < ph[i].vaddr + ph[i].memsz)
+            return true;
+    return false;
+}
+
+static void map_direct(uint64_t *pml4, const struct boot_info *info, const struct elf64_hdr *eh, hpa_t pa, uint64_t first_va) {
+    if (pa + LARGE_SIZE <= info->kernel_pa || pa >= info->kernel_pa + info->kernel_size) {
+        map_large(pml4, DIRECT_MAP_BASE + pa, pa, PTE_W | PTE_NX);
+        return;
+    }
+    for (hpa_t p = pa; p < pa + LARGE_SIZE; p += PAGE_SIZE)
+        map_page(pml4, DIRECT_MAP_BASE + p, p, (is_read_only(info, eh, p, first_va) ? 0 : PTE_W) | PTE_NX);
+}
+
 static void place_segment(uint64_t *pml4, const struct elf64_phdr *ph, hpa_t base, uint64_t first_va) {
+    if (ph->vaddr % PAGE_SIZE != 0)
+        loader_die(L"the embedded kernel is damaged");
     if ((ph->flags & (ELF_PF_W | ELF_PF_X)) == (ELF_PF_W | ELF_PF_X))
         loader_die(L"a kernel segment is writable and executable");
     uint64_t bits = ((ph->flags & ELF_PF_W) != 0 ? PTE_W : 0) | ((ph->flags & ELF_PF_X) != 0 ? 0 : PTE_NX);
@@ -65,6 +89,10 @@ uint64_t kernel_place(struct boot_info *info) {
     const struct elf64_phdr *ph = (const struct elf64_phdr *)(kernel_image + eh->phoff);
     if (eh->magic != ELF_MAGIC || eh->machine != ELF_EM_X86_64)
         loader_die(L"the embedded kernel is damaged");
+    uint64_t cr4;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    if ((cr4 & CR4_LA57) != 0)
+        loader_die(L"the firmware runs with 5-level paging; switch it off in the firmware set-up");
     uint64_t first = UINT64_MAX, last = 0;
     for (int i = 0; i < eh->phnum; i++) {
         if (ph[i].type != ELF_PT_LOAD)
@@ -82,7 +110,7 @@ uint64_t kernel_place(struct boot_info *info) {
             place_segment(pml4, &ph[i], info->kernel_pa, first);
     for (hpa_t pa = 0; pa < info->direct_map_end; pa += LARGE_SIZE) {
         map_large(pml4, pa, pa, PTE_W);
-        map_large(pml4, DIRECT_MAP_BASE + pa, pa, PTE_W | PTE_NX);
+        map_direct(pml4, info, eh, pa, first);
     }
     info->pml4 = (hpa_t)pml4;
     return eh->entry;

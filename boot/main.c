@@ -2,6 +2,8 @@
 /* main.c - the composition root: the whole story of the hypervisor's start, one call per line. */
 #include "boot/main.h"
 
+#include "drivers/pci.h"
+#include "guest/vm_run.h"
 #include "kernel/acpi.h"
 #include "kernel/cpu.h"
 #include "kernel/lapic.h"
@@ -11,17 +13,29 @@
 #include "kernel/panic.h"
 #include "kernel/serial.h"
 #include "kernel/time_init.h"
+#include "migration/migration.h"
+#include "net/net.h"
 
 void kernel_main(const struct boot_info *info) {
     cpu_init();                                        /* own descriptor tables: exceptions are readable from here on */
+    main_check_boot_info(info);                        /* ... and the magic says that we were started by our loader */
     serial_init(SERIAL_COM1);                          /* output is queued, never waited for */
-    if (info->magic != BOOT_INFO_MAGIC)
-        panic("the loader passed no boot information");
     memory_init(info);                                 /* page tables, heap, frames */
     acpi_init(info->rsdp, info->direct_map_end);       /* PM timer, reset register */
     time_init(info->wall_seconds, info->handover_tsc); /* TSC frequency */
-    lapic_init();                                      /* timer that wakes an idle CPU */
-    log_info("godwit: up");
+    lapic_init();                                      /* the timer that wakes an idle CPU */
+    main_load_config(info);                            /* godwit.cfg; mistakes are kept for the console's notice */
+    main_init_entropy(info);                           /* firmware, RDSEED, RDRAND */
+    main_init_vmx();                                   /* VMXON, or the reason why `vm start` will refuse */
+    pci_scan();                                        /* what is plugged in */
+    main_init_net();                                   /* the NIC and lwIP, or the reason why there is no network */
+    main_init_migration();                             /* listen for guests that come */
+    main_define_vms(info);                             /* the configured VMs, and where their files are */
+    main_init_console(info);                           /* prompt */
     loop_add(&(struct loop_task){"serial", serial_poll, serial_next_ns});
+    loop_add(&(struct loop_task){"net", net_poll, net_next_timeout_ns});
+    loop_add(&(struct loop_task){"migration", migration_poll, NULL});
+    loop_add(&(struct loop_task){"console", main_poll_console, NULL});
+    loop_add(&(struct loop_task){"vm", vm_poll, vm_next_ns});
     loop_run();
 }

@@ -1,10 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* main.h - where the entry stub arrives. */
+/* main.h - the kernel's start: main.c tells the story, the others are its longer sentences.
+ *   main_config.c   godwit.cfg -> what each part wants to know        main_console.c  the operator's terminal
+ *   main_services.c entropy, VT-x, network, migration */
 #ifndef BOOT_MAIN_H
 #define BOOT_MAIN_H
 
 #include "kernel/boot_info.h"
+#include "kernel/config.h"
+#include "net/stream.h"
 
 void kernel_main(const struct boot_info *info) NORETURN;
+
+/* main_config.c */
+void main_check_boot_info(const struct boot_info *info);
+void main_load_config(const struct boot_info *info);
+const struct config *main_config(void);
+const char *main_config_notice(void); /* first mistake of the configuration or the loader's message, or "" */
+void main_define_vms(const struct boot_info *info);
+
+/* main_services.c */
+void main_init_entropy(const struct boot_info *info);
+void main_random(void *buf, size_t len);
+void main_init_vmx(void);
+void main_init_net(void);
+void main_init_migration(void);
+
+/* main_console.c */
+void main_init_console(const struct boot_info *info);
+bool main_poll_console(void);
 
 #endif

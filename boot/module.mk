@@ -1,5 +1,5 @@
 # The kernel ELF and BOOTX64.EFI. Kernel sources are all .c and .S of the layers, plus boot/entry.S and boot/main*.c.
-KERNEL_DIRS ?= kernel vmx
+KERNEL_DIRS := kernel vmx guest drivers net migration console
 KERNEL_SRCS := boot/entry.S $(wildcard boot/main*.c) $(foreach d,$(KERNEL_DIRS),$(wildcard $(d)/*.S $(d)/*.c $(d)/*/*.c))
 KERNEL_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fbuiltin -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
     -mgeneral-regs-only -mcrc32 -mpopcnt -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \

@@ -29,11 +29,11 @@ static uint64_t get64(const uint8_t *p) {
 
 /* A table with header, inside the direct map, with a correct checksum; else NULL. */
 static const uint8_t *table_at(hpa_t pa) {
-    if (pa == 0 || pa + SDT_HEADER > map_end)
+    if (pa == 0 || pa >= map_end || map_end - pa < SDT_HEADER)
         return NULL;
     const uint8_t *t = phys_to_virt(pa);
     uint32_t len = get32(t + 4);
-    if (len < SDT_HEADER || len > MIB || pa + len > map_end)
+    if (len < SDT_HEADER || len > MIB || map_end - pa < len)
         return NULL;
     uint8_t sum = 0;
     for (uint32_t i = 0; i < len; i++)
@@ -47,6 +47,8 @@ static const uint8_t *table_at(hpa_t pa) {
 
 static void parse_fadt(const uint8_t *t) {
     uint32_t len = get32(t + 4);
+    if (len < 116)
+        return;
     uint32_t flags = get32(t + 112);
     acpi.pm1a_cnt_port = (uint16_t)get32(t + 64);
     acpi.pm1b_cnt_port = (uint16_t)get32(t + 68);
@@ -64,6 +66,8 @@ static void parse_madt(const uint8_t *t) {
     for (uint32_t off = 44; off + 2 <= len && t[off + 1] >= 2; off += t[off + 1]) {
         if (t[off] == 0 && off + 8 <= len && (get32(t + off + 4) & 1) != 0)
             acpi.nr_cpus++;
+        if (t[off] == 1 && off + 12 <= len && acpi.nr_ioapics < ACPI_MAX_IOAPICS)
+            acpi.ioapic[acpi.nr_ioapics++] = get32(t + off + 4);
         if (t[off] == 9 && off + 16 <= len && (get32(t + off + 8) & 1) != 0)
             acpi.nr_cpus++;
     }

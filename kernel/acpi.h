@@ -7,6 +7,8 @@
 
 #include "kernel/types.h"
 
+#define ACPI_MAX_IOAPICS 16
+
 struct acpi_info {
     bool found;
     uint16_t pm_timer_port; /* 0: none in I/O space */
@@ -14,6 +16,8 @@ struct acpi_info {
     uint16_t pm1a_cnt_port, pm1b_cnt_port;
     uint16_t reset_port; /* 0: no reset register in I/O space */
     uint8_t reset_value;
+    uint32_t ioapic[ACPI_MAX_IOAPICS]; /* register addresses from the MADT */
+    unsigned nr_ioapics;
     unsigned nr_cpus;    /* enabled local APICs in the MADT */
 };
 

@@ -37,7 +37,8 @@ enum { IST_DOUBLE_FAULT = 1, IST_NMI = 2, IST_MACHINE_CHECK = 3, NR_IST = 3 };
 static struct tss tss;
 static uint64_t gdt[5];
 static struct idt_gate idt[256];
-static uint8_t ist_stack[NR_IST][IST_STACK_BYTES] __attribute__((aligned(16)));
+/* Each stack has a guard page below it, which paging_init unmaps. */
+static uint8_t ist_stack[NR_IST][PAGE_SIZE + IST_STACK_BYTES] __attribute__((aligned(PAGE_SIZE)));
 extern const uint8_t trap_entries[]; /* 256 stubs, 16 octets apart */
 
 static void gdt_load(void) {
@@ -80,7 +81,7 @@ static void idt_load(void) {
 static void harden(void) {
     struct cpuid_regs leaf1 = cpu_cpuid(1, 0);
     struct cpuid_regs leaf7 = cpu_cpuid(7, 0);
-    uint64_t cr4 = cpu_read_cr4() | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    uint64_t cr4 = cpu_read_cr4() | CR4_PGE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     if (leaf7.ebx & BIT(7))
         cr4 |= CR4_SMEP;
     if (leaf7.ebx & BIT(20))
@@ -95,11 +96,18 @@ static void harden(void) {
 
 void cpu_init(void) {
     for (unsigned i = 0; i < NR_IST; i++)
-        tss.ist[i] = (uint64_t)ist_stack[i] + IST_STACK_BYTES;
+        tss.ist[i] = (uint64_t)ist_stack[i] + sizeof ist_stack[i];
     tss.iomap = sizeof tss;
     gdt_load();
     idt_load();
     harden();
+}
+
+uint8_t *cpu_stack_guard(unsigned index) {
+    extern uint8_t boot_stack_guard[];
+    if (index == 0)
+        return boot_stack_guard;
+    return index <= NR_IST ? ist_stack[index - 1] : NULL;
 }
 
 uint64_t cpu_gdt_base(void) {

@@ -88,6 +88,8 @@ void cpu_init(void);
 uint64_t cpu_gdt_base(void);
 uint64_t cpu_idt_base(void);
 uint64_t cpu_tss_base(void);
+/* cpu_stack_guard - the index-th page that must stay unmapped, below a stack; NULL past the end. */
+uint8_t *cpu_stack_guard(unsigned index);
 /* cpu_halt_until_interrupt - HLT with interrupts on; they are off again on return. */
 void cpu_halt_until_interrupt(void);
 /* cpu_reset - restart the machine: ACPI reset register, 0xcf9, then triple fault. */

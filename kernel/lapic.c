@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/lapic.h"
 
+#include "kernel/acpi.h"
 #include "kernel/cpu.h"
 #include "kernel/frames.h"
 #include "kernel/hw/cpuid_regs.h"
+#include "kernel/hw/ioapic_regs.h"
 #include "kernel/hw/lapic_regs.h"
 #include "kernel/hw/msr_regs.h"
 #include "kernel/io.h"
@@ -48,6 +50,22 @@ static void measure_count(void) {
     reg_write(LAPIC_TIMER_INIT, 0);
 }
 
+/* The firmware's interrupt routes are not ours: mask every IOAPIC input, or a level-triggered one never stops. */
+static void ioapic_mask_all(void) {
+    const struct acpi_info *acpi = acpi_get();
+    for (unsigned i = 0; i < acpi->nr_ioapics; i++) {
+        volatile void *io = mmio_map(acpi->ioapic[i], PAGE_SIZE);
+        if (io == NULL)
+            return;
+        mmio_write32(io, IOAPIC_INDEX, IOAPIC_REG_VERSION);
+        unsigned last = mmio_read32(io, IOAPIC_DATA) >> 16 & 0xff;
+        for (unsigned pin = 0; pin <= last; pin++) {
+            mmio_write32(io, IOAPIC_INDEX, IOAPIC_REG_REDIRECTION + 2 * pin);
+            mmio_write32(io, IOAPIC_DATA, LAPIC_LVT_MASKED);
+        }
+    }
+}
+
 void lapic_init(void) {
     uint32_t features = cpu_cpuid(1, 0).ecx;
     uint64_t base = cpu_rdmsr(MSR_IA32_APIC_BASE);
@@ -63,6 +81,10 @@ void lapic_init(void) {
     reg_write(LAPIC_TPR, 0);
     reg_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
     reg_write(LAPIC_LVT_LINT1, LAPIC_LVT_MASKED);
+    reg_write(LAPIC_LVT_THERMAL, LAPIC_LVT_MASKED);
+    reg_write(LAPIC_LVT_PMI, LAPIC_LVT_MASKED);
+    reg_write(LAPIC_LVT_ERROR, LAPIC_LVT_MASKED);
+    ioapic_mask_all();
     /* The legacy PIC must stay silent: mask all its lines. */
     io_out8(0x21, 0xff);
     io_out8(0xa1, 0xff);

@@ -16,7 +16,7 @@
 
 #define MMIO_BASE 0xffff808000000000ull /* PML4 entry 257 */
 
-extern uint8_t boot_stack_guard[], kernel_start[];
+extern uint8_t kernel_start[];
 
 static struct {
     uint64_t *pml4;
@@ -59,7 +59,8 @@ void paging_init(const struct boot_info *info) {
     paging.kernel_pa = info->kernel_pa;
     paging.mmio_next = MMIO_BASE;
     paging.pml4[0] = 0;
-    unmap_guard(boot_stack_guard);
+    for (unsigned i = 0; cpu_stack_guard(i) != NULL; i++)
+        unmap_guard(cpu_stack_guard(i));
     cpu_write_cr3(paging.root);
 }
 

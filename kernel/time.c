@@ -11,6 +11,7 @@
 #define PM_TIMER_HZ 3579545ull
 #define PIT_HZ 1193182ull
 #define CALIBRATE_MS 20
+#define MAX_READS 10000000u /* a timer that does not count is no reference */
 
 static struct {
     uint64_t hz;
@@ -45,24 +46,32 @@ void time_delay_us(uint32_t us) {
         cpu_pause();
 }
 
-/* CPUID leaf 15H, "Time Stamp Counter and Nominal Core Crystal Clock", and leaf 16H for CPUs that leave the crystal out. */
+/* CPUID leaf 15H, "Time Stamp Counter and Nominal Core Crystal Clock". */
 static uint64_t hz_from_cpuid(void) {
     if (cpu_cpuid(0, 0).eax < 0x15)
         return 0;
     struct cpuid_regs r = cpu_cpuid(0x15, 0);
     if (r.eax != 0 && r.ebx != 0 && r.ecx != 0)
         return (uint64_t)r.ecx * r.ebx / r.eax;
-    if (cpu_cpuid(0, 0).eax >= 0x16)
-        return (uint64_t)(cpu_cpuid(0x16, 0).eax & 0xffff) * 1000000;
     return 0;
+}
+
+/* Leaf 16H, "Processor Frequency Information": a rounded figure, the last resort. */
+static uint64_t hz_from_nominal(void) {
+    if (cpu_cpuid(0, 0).eax < 0x16)
+        return 0;
+    return (uint64_t)(cpu_cpuid(0x16, 0).eax & 0xffff) * 1000000;
 }
 
 static uint64_t hz_from_pm_timer(uint16_t port) {
     uint32_t start = io_in32(port) & 0xffffff, now = start;
     uint64_t tsc = cpu_rdtsc();
     uint32_t want = (uint32_t)(PM_TIMER_HZ * CALIBRATE_MS / 1000);
-    while (((now - start) & 0xffffff) < want)
+    for (uint32_t reads = 0; ((now - start) & 0xffffff) < want; reads++) {
+        if (reads == MAX_READS)
+            return 0;
         now = io_in32(port) & 0xffffff;
+    }
     return (cpu_rdtsc() - tsc) * PM_TIMER_HZ / ((now - start) & 0xffffff);
 }
 
@@ -74,8 +83,9 @@ static uint64_t hz_from_pit(void) {
     io_out8(0x42, (uint8_t)count);
     io_out8(0x42, (uint8_t)(count >> 8));
     uint64_t tsc = cpu_rdtsc();
-    while ((io_in8(0x61) & 0x20) == 0)
-        cpu_pause();
+    for (uint32_t reads = 0; (io_in8(0x61) & 0x20) == 0; reads++)
+        if (reads == MAX_READS)
+            return 0;
     return (cpu_rdtsc() - tsc) * PIT_HZ / count;
 }
 
@@ -89,6 +99,10 @@ void time_init(uint64_t wall_seconds, uint64_t wall_tsc) {
     if (hz == 0) {
         hz = hz_from_pit();
         source = "the PIT";
+    }
+    if (hz == 0) {
+        hz = hz_from_nominal();
+        source = "the nominal frequency";
     }
     ASSERT(hz >= 1000000);
     clk.hz = hz;

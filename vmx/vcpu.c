@@ -68,6 +68,9 @@ result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, stru
     v->dr6 = 0xffff0ff0;
     vcpu_make_current(v);
     vcpu_setup_vmcs(v);
+    /* The EPT root and the VPID may have served an earlier vCPU. SDM 28.4.3.3, 28.4.3.4 (guidelines for INVVPID, INVEPT). */
+    vcpu_flush_ept(v);
+    vcpu_flush_linear(v);
     return OK;
 }
 
@@ -88,24 +91,52 @@ void vcpu_destroy(struct vcpu *v) {
     memset(v, 0, sizeof *v);
 }
 
+/* All state components that a guest of this host can have and that fit into the area: one mask for every vCPU, so that
+ * nothing of one guest stays in the registers of another. x87 and SSE are in it whatever XCR0 says (CR4.OSFXSR decides). */
+static uint64_t xsave_mask(void) {
+    enum { LEGACY = 3, AVX = 4, AVX512 = 7 << 5, PKRU = 1 << 9 };
+    static uint64_t mask;
+    if (mask == 0)
+        mask = (cpu_cpuid(0xd, 0).eax & (LEGACY | AVX | AVX512 | PKRU)) | LEGACY;
+    return mask;
+}
+
 static bool have_xsave(void) {
     return (cpu_read_cr4() & CR4_OSXSAVE) != 0;
 }
 
+/* XRSTOR faults on a bad header or MXCSR, and the area may come from a stream: keep what can be loaded.
+ * SDM Vol. 1, 13.4.2 "XSAVE Header". */
+static void sanitize_xsave(uint8_t *area, uint64_t mask) {
+    enum { MXCSR = 24, XSTATE_BV = 512, HEADER_END = 576 };
+    uint64_t present;
+    memcpy(&present, area + XSTATE_BV, sizeof present);
+    present &= mask;
+    memset(area + XSTATE_BV, 0, HEADER_END - XSTATE_BV);
+    memcpy(area + XSTATE_BV, &present, sizeof present);
+    area[MXCSR + 2] = area[MXCSR + 3] = 0;
+}
+
 static void fpu_save(struct vcpu *v) {
-    if (have_xsave())
-        __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave), "a"((uint32_t)v->xcr0), "d"((uint32_t)(v->xcr0 >> 32)) : "memory");
-    else
+    uint64_t mask = xsave_mask();
+    if (!have_xsave()) {
         __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave) : "memory");
+        return;
+    }
+    cpu_write_xcr0(mask);
+    __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
 }
 
 static void fpu_load(struct vcpu *v) {
-    if (have_xsave()) {
-        cpu_write_xcr0(v->xcr0);
-        __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave), "a"((uint32_t)v->xcr0), "d"((uint32_t)(v->xcr0 >> 32)) : "memory");
-    } else {
+    uint64_t mask = xsave_mask();
+    sanitize_xsave(v->xsave, mask);
+    if (!have_xsave()) {
         __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave) : "memory");
+        return;
     }
+    cpu_write_xcr0(mask);
+    __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+    cpu_write_xcr0(v->xcr0);
 }
 
 static void registers_save(struct vcpu *v) {
@@ -180,6 +211,16 @@ static void invept(uint64_t type, uint64_t eptp) {
 void vcpu_flush_ept(struct vcpu *v) {
     enum { SINGLE_CONTEXT = 1, ALL_CONTEXTS = 2 };
     invept(vmx_get_caps()->invept_single ? SINGLE_CONTEXT : ALL_CONTEXTS, ept_pointer(v->ept));
+}
+
+void vcpu_flush_linear(const struct vcpu *v) {
+    enum { SINGLE_CONTEXT = 1 };
+    if (!vmx_get_caps()->vpid)
+        return; /* every entry flushes */
+    struct invalidation d = {v->vpid, 0};
+    bool failed;
+    __asm__ volatile("invvpid %1, %2" : "=@ccna"(failed) : "m"(d), "r"((uint64_t)SINGLE_CONTEXT) : "memory");
+    ASSERT(!failed);
 }
 
 #define PML_ENTRIES 512u

@@ -39,6 +39,7 @@ struct vcpu_ops {
     void (*run_timers)(void *ctx);             /* guest timers that are due */
     uint64_t (*next_timer_tsc)(void *ctx);     /* host TSC of the next one, UINT64_MAX: none */
     uint64_t (*xcr0_allowed)(void *ctx);       /* XCR0 bits that CPUID shows */
+    uint64_t (*cr4_allowed)(void *ctx);        /* CR4 bits of the features that CPUID shows */
 };
 
 /* Why vcpu_run came back. */
@@ -67,7 +68,6 @@ struct vcpu {
     bool window_irq, window_nmi; /* window exiting is on */
     uint16_t vpid;
     uint64_t slice_end; /* host TSC */
-    uint64_t timer_end; /* host TSC for which the preemption timer is armed */
     uint64_t *pml;      /* 512 guest-physical addresses */
     hpa_t msr_bitmap, io_bitmap; /* 4 KiB, and 8 KiB */
     uint64_t xcr0;
@@ -103,6 +103,8 @@ void vcpu_pml_drain(struct vcpu *v);
 /* For handlers: the VMCS is current. */
 void vcpu_skip_instruction(struct vcpu *v);
 void vcpu_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+/* vcpu_read_cr4 - as the guest reads it. */
+uint64_t vcpu_read_cr4(struct vcpu *v);
 /* vcpu_make_current - VMPTRLD, and guest registers that exits leave in the CPU (FPU, syscall MSRs) become this vCPU's. */
 void vcpu_make_current(struct vcpu *v);
 

@@ -16,7 +16,6 @@ static void set_long_mode(bool on) {
 }
 
 bool vcpu_set_cr0(struct vcpu *v, uint64_t value) {
-    (void)v;
     bool paging = (value & CR0_PG) != 0;
     if (value > UINT32_MAX || (paging && (value & CR0_PE) == 0) || ((value & CR0_NW) != 0 && (value & CR0_CD) == 0))
         return false;
@@ -24,19 +23,29 @@ bool vcpu_set_cr0(struct vcpu *v, uint64_t value) {
     bool lme = (vmcs_read_64(VMCS_GUEST_EFER) & EFER_LME) != 0;
     if (paging && !was_paging && lme && (vmcs_read_nat(VMCS_GUEST_CR4) & CR4_PAE) == 0)
         return false;
+    bool pcid = (vmcs_read_nat(VMCS_GUEST_CR4) & CR4_PCIDE) != 0;
+    bool code64 = (vmcs_read_64(VMCS_GUEST_EFER) & EFER_LMA) != 0 && (vmcs_read_32(VMCS_GUEST_CS_AR) & BIT(13)) != 0;
+    if (!paging && was_paging && (pcid || code64))
+        return false;
     if (paging != was_paging)
         set_long_mode(paging && lme);
+    if (((value ^ vmcs_read_nat(VMCS_GUEST_CR0)) & (CR0_PG | CR0_PE | CR0_WP)) != 0)
+        vcpu_flush_linear(v);
     value |= CR0_ET;
     vmcs_write_nat(VMCS_CR0_SHADOW, value);
     vmcs_write_nat(VMCS_GUEST_CR0, (value | CR0_NE) & ~(CR0_CD | CR0_NW));
     return true;
 }
 
-bool vcpu_set_cr4(struct vcpu *v, uint64_t value) {
+uint64_t vcpu_read_cr4(struct vcpu *v) {
     (void)v;
-    const struct vmx_caps *caps = vmx_get_caps();
+    uint64_t owned = vmcs_read_nat(VMCS_CR4_MASK);
+    return (vmcs_read_nat(VMCS_GUEST_CR4) & ~owned) | (vmcs_read_nat(VMCS_CR4_SHADOW) & owned);
+}
+
+bool vcpu_set_cr4(struct vcpu *v, uint64_t value) {
     bool long_mode = (vmcs_read_64(VMCS_GUEST_EFER) & EFER_LMA) != 0;
-    if ((value & (VCPU_CR4_OWNED | ~caps->cr4_fixed1)) != 0 || (long_mode && (value & CR4_PAE) == 0))
+    if ((value & ~v->ops->cr4_allowed(v->ctx)) != 0 || (long_mode && (value & CR4_PAE) == 0))
         return false;
     vmcs_write_nat(VMCS_CR4_SHADOW, value);
     vmcs_write_nat(VMCS_GUEST_CR4, value | CR4_VMXE);

@@ -12,6 +12,7 @@
 #include "vmx/vmx_caps.h"
 
 #define RFLAGS_IF BIT(9)
+#define RECHECK_EXITS 32u
 
 static void set_window(bool *state, bool on, uint32_t control) {
     if (*state == on)
@@ -33,8 +34,8 @@ static void deliver_events(struct vcpu *v) {
         bool can = !v->event_queued && (blocked & (VMX_BLOCKING_NMI | VMX_BLOCKING_MOV_SS | VMX_BLOCKING_STI)) == 0;
         if (can && v->ops->nmi_accept(v->ctx))
             queue_event(v, VMX_INTR_TYPE_NMI | 2);
-        set_window(&v->window_nmi, v->ops->nmi_pending(v->ctx), VMX_PROC_NMI_WINDOW);
     }
+    set_window(&v->window_nmi, v->ops->nmi_pending(v->ctx), VMX_PROC_NMI_WINDOW);
     if (!v->ops->irq_pending(v->ctx)) {
         set_window(&v->window_irq, false, VMX_PROC_INTR_WINDOW);
         return;
@@ -45,7 +46,6 @@ static void deliver_events(struct vcpu *v) {
         int vector = v->ops->irq_accept(v->ctx);
         if (vector >= 0)
             queue_event(v, VMX_INTR_TYPE_EXTERNAL | (uint32_t)vector);
-        open = false;
     }
     set_window(&v->window_irq, v->ops->irq_pending(v->ctx), VMX_PROC_INTR_WINDOW);
 }
@@ -106,13 +106,15 @@ static enum exit_action enter_once(struct vcpu *v) {
         v->first_entry_tsc = cpu_rdtsc();
     if (vcpu_enter(v, v->launched) != 0)
         return exit_crash(v, "VM entry failed: VM-instruction error %u", vmcs_read_32(VMCS_INSTRUCTION_ERROR));
-    v->launched = true;
     v->event_queued = false;
-    v->nr_exits++;
     uint32_t reason = vmcs_read_32(VMCS_EXIT_REASON);
     if ((reason & VMX_EXIT_FAILED_ENTRY) != 0)
         return exit_crash(v, "VM entry failed: exit reason %#x, qualification %#lx", reason,
                           (unsigned long)vmcs_read_nat(VMCS_EXIT_QUALIFICATION));
+    v->launched = true;
+    /* The preemption timer stands still in root mode: look at the clock now and then whatever the exits are. */
+    if (++v->nr_exits % RECHECK_EXITS == 0)
+        v->recheck = true;
     uint32_t vectoring = vmcs_read_32(VMCS_IDT_VECTORING_INFO);
     if ((vectoring & VMX_INTR_VALID) != 0)
         requeue_event(v, vectoring);

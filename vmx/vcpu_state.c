@@ -102,15 +102,29 @@ void vcpu_get_state(struct vcpu *v, struct vcpu_state *s) {
     memcpy(s->xsave, v->xsave, sizeof s->xsave);
 }
 
+static bool is_canonical(uint64_t va) {
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
 static result_t check_state(const struct vcpu *v, const struct vcpu_state *s, struct reason *why) {
     const struct vmx_caps *caps = vmx_get_caps();
-    if ((s->cr4 & (VCPU_CR4_OWNED | ~caps->cr4_fixed1)) != 0)
-        return reason_set(why, ERR_INVAL, "vCPU state: CR4 %#lx has bits that this CPU does not allow (%#lx)",
-                          (unsigned long)s->cr4, (unsigned long)caps->cr4_fixed1);
+    uint64_t cr4_allowed = v->ops->cr4_allowed(v->ctx) & caps->cr4_fixed1;
+    if ((s->cr4 & ~cr4_allowed) != 0)
+        return reason_set(why, ERR_INVAL, "vCPU state: CR4 %#lx has bits that the guest was not given (%#lx)",
+                          (unsigned long)s->cr4, (unsigned long)cr4_allowed);
     if ((s->cr0 & ~caps->cr0_fixed1) != 0)
         return reason_set(why, ERR_INVAL, "vCPU state: CR0 %#lx has reserved bits", (unsigned long)s->cr0);
-    if ((s->xcr0 & 1) == 0 || (s->xcr0 & ~v->ops->xcr0_allowed(v->ctx)) != 0)
+    if (!vcpu_xcr0_is_valid(s->xcr0, v->ops->xcr0_allowed(v->ctx)))
         return reason_set(why, ERR_INVAL, "vCPU state: XCR0 %#lx is not within what the guest was given", (unsigned long)s->xcr0);
+    bool long_mode = (s->cr0 & CR0_PG) != 0 && (s->efer & EFER_LME) != 0;
+    if ((s->efer & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) != 0 || long_mode != ((s->efer & EFER_LMA) != 0) ||
+        ((s->cr0 & CR0_PG) != 0 && (s->cr0 & CR0_PE) == 0) || (long_mode && (s->cr4 & CR4_PAE) == 0))
+        return reason_set(why, ERR_INVAL, "vCPU state: CR0 %#lx, CR4 %#lx and EFER %#lx contradict each other",
+                          (unsigned long)s->cr0, (unsigned long)s->cr4, (unsigned long)s->efer);
+    /* What a load into this CPU would fault on. A bad VMCS value only fails that VM's entry. */
+    if (!is_canonical(s->lstar) || !is_canonical(s->cstar) || !is_canonical(s->kernel_gs_base) || s->fmask > UINT32_MAX ||
+        s->tsc_aux > UINT32_MAX || s->dr6 > UINT32_MAX)
+        return reason_set(why, ERR_INVAL, "vCPU state: a register holds a value that this CPU cannot hold");
     return OK;
 }
 
@@ -125,7 +139,7 @@ static void set_segments(const struct vcpu_state *s) {
     vmcs_write_32(VMCS_GUEST_IDTR_LIMIT, s->idtr_limit);
 }
 
-static void set_vmcs(const struct vcpu_state *s) {
+static void set_vmcs(struct vcpu *v, const struct vcpu_state *s) {
     for (size_t i = 0; i < ARRAY_LEN(nat_fields); i++)
         vmcs_write_nat(nat_fields[i].field, field_value(s, nat_fields[i].offset));
     for (size_t i = 0; i < ARRAY_LEN(quad_fields); i++)
@@ -134,6 +148,7 @@ static void set_vmcs(const struct vcpu_state *s) {
     vmcs_write_nat(VMCS_GUEST_RSP, s->regs[REG_RSP]);
     vmcs_write_nat(VMCS_CR0_SHADOW, s->cr0);
     vmcs_write_nat(VMCS_GUEST_CR0, (s->cr0 | CR0_NE) & ~(CR0_CD | CR0_NW));
+    vmcs_write_nat(VMCS_CR4_MASK, VCPU_CR4_OWNED | ~v->ops->cr4_allowed(v->ctx));
     vmcs_write_nat(VMCS_CR4_SHADOW, s->cr4);
     vmcs_write_nat(VMCS_GUEST_CR4, s->cr4 | CR4_VMXE);
     uint32_t entry = vmcs_read_32(VMCS_ENTRY_CTLS) & ~VMX_ENTRY_IA32E;
@@ -166,7 +181,8 @@ result_t vcpu_set_state(struct vcpu *v, const struct vcpu_state *s, struct reaso
     v->xcr0 = s->xcr0;
     memcpy(v->xsave, s->xsave, sizeof s->xsave);
     vcpu_make_current(v);
-    set_vmcs(s);
+    set_vmcs(v, s);
+    vcpu_flush_linear(v);
     return OK;
 }
 

@@ -20,7 +20,7 @@ static void setup_controls(struct vcpu *v) {
         {VMCS_PROC_CTLS2, caps->proc2},
         {VMCS_EXIT_CTLS, caps->exit},
         {VMCS_ENTRY_CTLS, caps->entry},
-        {VMCS_EXCEPTION_BITMAP, 0},
+        {VMCS_EXCEPTION_BITMAP, VCPU_INTERCEPTED_EXCEPTIONS},
         {VMCS_PF_ERROR_MASK, 0},
         {VMCS_PF_ERROR_MATCH, 0},
         {VMCS_CR3_TARGET_COUNT, 0},

@@ -127,6 +127,8 @@ result_t vmx_caps_read(struct vmx_caps *out, struct reason *why) {
     if (r != OK)
         return r;
     caps.preemption_shift = (uint32_t)(cpu_rdmsr(MSR_IA32_VMX_MISC) & VMX_MISC_PREEMPTION_RATE_MASK);
+    if (!caps.invvpid_single)
+        caps.proc2 &= ~VMX_PROC2_VPID; /* a VPID that cannot be flushed is of no use */
     caps.vpid = (caps.proc2 & VMX_PROC2_VPID) != 0;
     caps.rdtscp = (caps.proc2 & VMX_PROC2_RDTSCP) != 0;
     caps.invpcid = (caps.proc2 & VMX_PROC2_INVPCID) != 0;

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* vm.c - which VMs there are, their states, and the operator's verbs.
+ *
+ *   VM_STOPPED --boot--> VM_PAUSED --resume--> VM_RUNNING --pause--> VM_PAUSED
+ *   VM_RUNNING --triple fault--> VM_CRASHED          any --stop/destroy--> VM_STOPPED
+ *   migration source:  VM_PAUSED --COMMIT--> VM_IN_DOUBT --ABORTED--> VM_PAUSED,  --STARTED--> destroyed
+ *   migration target:  VM_INCOMING --activate--> VM_RUNNING */
+#include "guest/vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/vm_priv.h"
+#include "guest/vm_run.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/time.h"
+
+#define MAX_VMS VM_SLOTS
+
+/* One row per name: a definition, a live machine, or both. */
+static struct {
+    struct vm_spec spec;
+    bool used, defined;
+    struct vm *live;
+} slots[MAX_VMS];
+
+static const char *const state_names[VM_NR_STATES] = {
+    [VM_INVALID] = "invalid", [VM_STOPPED] = "stopped",   [VM_RUNNING] = "running",  [VM_PAUSED] = "paused",
+    [VM_INCOMING] = "incoming", [VM_IN_DOUBT] = "in-doubt", [VM_CRASHED] = "crashed",
+};
+
+static const uint8_t legal_next[VM_NR_STATES] = {
+    [VM_RUNNING] = BIT(VM_PAUSED) | BIT(VM_CRASHED),
+    [VM_PAUSED] = BIT(VM_RUNNING) | BIT(VM_IN_DOUBT),
+    [VM_INCOMING] = BIT(VM_RUNNING),
+    [VM_IN_DOUBT] = BIT(VM_PAUSED),
+};
+
+const char *vm_state_str(enum vm_state s) {
+    return s < VM_NR_STATES ? state_names[s] : "unknown";
+}
+
+const char *cpu_baseline_str(enum cpu_baseline b) {
+    static const char *const names[] = {"invalid", "v2", "v3", "host"};
+    return b < ARRAY_LEN(names) ? names[b] : "unknown";
+}
+
+const char *dirty_method_str(enum dirty_method m) {
+    static const char *const names[] = {"none", "auto", "pml", "dbit", "wp"};
+    return m < ARRAY_LEN(names) ? names[m] : "unknown";
+}
+
+void vm_set_state(struct vm *vm, enum vm_state s) {
+    ASSERT(s < VM_NR_STATES && (legal_next[vm->state] & BIT(s)) != 0);
+    vm->state = s;
+}
+
+enum vm_state vm_get_state(const struct vm *vm) {
+    return vm->state;
+}
+
+const struct vm_spec *vm_get_spec(const struct vm *vm) {
+    return &vm->spec;
+}
+
+const uint8_t *vm_get_uuid(const struct vm *vm) {
+    return vm->uuid;
+}
+
+void vm_set_uuid(struct vm *vm, const uint8_t *uuid) {
+    memcpy(vm->uuid, uuid, VM_UUID_LEN);
+}
+
+static int slot_find(const char *name) {
+    for (int i = 0; i < MAX_VMS; i++)
+        if (slots[i].used && strcmp(slots[i].spec.name, name) == 0)
+            return i;
+    return -1;
+}
+
+static int slot_take(const char *name) {
+    int found = slot_find(name);
+    for (int i = 0; found < 0 && i < MAX_VMS; i++)
+        if (!slots[i].used)
+            found = i;
+    return found;
+}
+
+struct vm *vm_find(const char *name) {
+    int i = slot_find(name);
+    return i < 0 ? NULL : slots[i].live;
+}
+
+bool vm_iterate(unsigned index, struct vm_info *out) {
+    for (unsigned i = 0; i < MAX_VMS; i++) {
+        if (!slots[i].used || index-- != 0)
+            continue;
+        struct vm *vm = slots[i].live;
+        const struct vm_spec *spec = vm != NULL ? &vm->spec : &slots[i].spec;
+        *out = (struct vm_info){.state = VM_STOPPED, .memory_bytes = spec->memory_bytes, .nr_vcpus = spec->nr_vcpus, .vm = vm};
+        memcpy(out->name, spec->name, sizeof out->name);
+        if (vm != NULL) {
+            out->state = vm->state;
+            out->guest_ns = vclock_ns(&vm->clock);
+            out->run_ns = time_tsc_to_ns(vm->run_tsc);
+            out->exits = vm->vcpu.nr_exits;
+        }
+        return true;
+    }
+    return false;
+}
+
+static result_t check_spec(const struct vm_spec *spec, struct reason *why) {
+    if (spec->name[0] == '\0' || memchr(spec->name, '\0', VM_NAME_LEN) == NULL)
+        return reason_set(why, ERR_INVAL, "a VM needs a name of 1 to %d characters", VM_NAME_LEN - 1);
+    if (spec->nr_vcpus != 1)
+        return reason_set(why, ERR_UNSUPP, "VM %s asks for %u vCPUs; this version runs guests with 1 vCPU", spec->name,
+                          (unsigned)spec->nr_vcpus);
+    return OK;
+}
+
+result_t vm_define(const struct vm_spec *spec, struct reason *why) {
+    result_t r = check_spec(spec, why);
+    if (r != OK)
+        return r;
+    int i = slot_take(spec->name);
+    if (i < 0)
+        return reason_set(why, ERR_FULL, "VM %s: there are %d VMs already, the limit of a host", spec->name, MAX_VMS);
+    if (slots[i].used && slots[i].defined)
+        return reason_set(why, ERR_EXIST, "VM %s is defined twice", spec->name);
+    slots[i].spec = *spec;
+    slots[i].used = slots[i].defined = true;
+    return OK;
+}
+
+static void release(struct vm *vm) {
+    vm_platform_destroy(vm);
+    vcpu_destroy(&vm->vcpu);
+    vm_memory_destroy(vm);
+    free(vm);
+}
+
+static result_t build(struct vm *vm, struct reason *why) {
+    result_t r = vm_memory_create(vm, why);
+    if (r == OK) {
+        r = vcpu_create(&vm->vcpu, &vm_vcpu_ops, vm, &vm->ept, &vm->dirty);
+        if (r != OK)
+            reason_set(why, r, "VM %s: no memory for its vCPU", vm->spec.name);
+    }
+    if (r == OK)
+        r = vm_platform_create(vm, why);
+    return r;
+}
+
+result_t vm_create(const struct vm_spec *spec, enum vm_state state, struct vm **out, struct reason *why) {
+    ASSERT(state == VM_PAUSED || state == VM_INCOMING);
+    result_t r = vmx_status(why);
+    if (r == OK)
+        r = check_spec(spec, why);
+    if (r != OK)
+        return r;
+    int i = slot_take(spec->name);
+    if (i < 0)
+        return reason_set(why, ERR_FULL, "VM %s: there are %d VMs already, the limit of a host", spec->name, MAX_VMS);
+    if (slots[i].used && slots[i].live != NULL)
+        return reason_set(why, ERR_EXIST, "VM %s exists already on this host and is %s; stop it or use another name", spec->name,
+                          vm_state_str(slots[i].live->state));
+    struct vm *vm = calloc(1, sizeof *vm);
+    if (vm == NULL)
+        return reason_set(why, ERR_NOMEM, "VM %s: no memory for the machine's data", spec->name);
+    vm->spec = *spec;
+    vm->state = state;
+    r = build(vm, why);
+    if (r != OK) {
+        release(vm);
+        return r;
+    }
+    if (!slots[i].used)
+        slots[i].spec = *spec;
+    slots[i].used = true;
+    slots[i].live = vm;
+    *out = vm;
+    return OK;
+}
+
+void vm_destroy(struct vm *vm) {
+    int i = slot_find(vm->spec.name);
+    ASSERT(i >= 0 && slots[i].live == vm);
+    slots[i].live = NULL;
+    slots[i].used = slots[i].defined;
+    release(vm);
+}
+
+result_t vm_boot(const char *name, struct reason *why) {
+    int i = slot_find(name);
+    if (i < 0)
+        return reason_set(why, ERR_NOENT, "there is no VM named %s; `vm list` shows those that are configured", name);
+    if (slots[i].live != NULL)
+        return reason_set(why, ERR_EXIST, "VM %s is %s already; `vm stop %s` ends it", name,
+                          vm_state_str(slots[i].live->state), name);
+    struct vm *vm;
+    result_t r = vm_create(&slots[i].spec, VM_PAUSED, &vm, why);
+    if (r != OK)
+        return r;
+    r = vm_load_boot(vm, why);
+    if (r != OK) {
+        vm_destroy(vm);
+        return r;
+    }
+    vm_set_state(vm, VM_RUNNING);
+    log_info("vm %s: started, %lu MiB, CPU baseline %s", name, (unsigned long)(vm->spec.memory_bytes / MIB),
+             cpu_baseline_str(vm->spec.cpu));
+    return OK;
+}
+
+static result_t wrong_state(const struct vm *vm, const char *what, struct reason *why) {
+    return reason_set(why, ERR_BUSY, "VM %s cannot be %s: it is %s", vm->spec.name, what, vm_state_str(vm->state));
+}
+
+result_t vm_pause(struct vm *vm, struct reason *why) {
+    if (vm->state != VM_RUNNING)
+        return wrong_state(vm, "paused", why);
+    vm_set_state(vm, VM_PAUSED);
+    return OK;
+}
+
+result_t vm_resume(struct vm *vm, struct reason *why) {
+    if (vm->state != VM_PAUSED)
+        return wrong_state(vm, "resumed", why);
+    vm_set_state(vm, VM_RUNNING);
+    return OK;
+}
+
+result_t vm_stop(const char *name, struct reason *why) {
+    int i = slot_find(name);
+    if (i < 0)
+        return reason_set(why, ERR_NOENT, "there is no VM named %s; `vm list` shows those that are configured", name);
+    if (slots[i].live == NULL)
+        return reason_set(why, ERR_BUSY, "VM %s is stopped already", name);
+    if (slots[i].live->state == VM_IN_DOUBT || slots[i].live->state == VM_INCOMING)
+        return wrong_state(slots[i].live, "stopped", why);
+    vm_destroy(slots[i].live);
+    return OK;
+}
+
+struct vm *vm_slot(unsigned index) {
+    return index < MAX_VMS ? slots[index].live : NULL;
+}
+
+size_t vm_console_read(struct vm *vm, char *buf, size_t cap) {
+    return vuart_drain(&vm->uart, buf, cap);
+}
+
+size_t vm_console_write(struct vm *vm, const char *buf, size_t len) {
+    return vuart_receive(&vm->uart, buf, len);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* vm_platform.c - the devices of one machine: creation in dependency order, their timers, power, time. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/vm_priv.h"
+#include "kernel/cpu.h"
+#include "kernel/hw/msr_regs.h"
+#include "kernel/io.h"
+#include "kernel/time.h"
+#include "vmx/vmx_caps.h"
+
+#define GSI_PIT 0
+#define GSI_COM1 4
+#define GSI_RTC 8
+#define GSI_SCI 9
+#define COM1_BASE 0x3f8
+
+static uint64_t read_guest_tsc(const struct vclock *c) {
+    return cpu_rdtsc() + c->tsc_offset;
+}
+
+static void on_reset(void *ctx) {
+    struct vm *vm = ctx;
+    vm->reset_request = true;
+    vm->vcpu.stop_request = true;
+}
+
+static void on_power_off(void *ctx) {
+    struct vm *vm = ctx;
+    vm->power_off_request = true;
+    vm->vcpu.stop_request = true;
+}
+
+void vm_apply_tsc_offset(struct vm *vm) {
+    vcpu_set_tsc_offset(&vm->vcpu, vm->clock.tsc_offset + vm->irq.lapic[0].tsc_adjust);
+}
+
+static result_t attach_all(struct vm *vm) {
+    result_t r = virq_attach(&vm->irq, &vm->bus);
+    if (r == OK)
+        r = vpit_attach(&vm->pit, &vm->bus);
+    if (r == OK)
+        r = vrtc_attach(&vm->rtc, &vm->bus);
+    if (r == OK)
+        r = vpm_attach(&vm->pm, &vm->bus);
+    if (r == OK)
+        r = vuart_attach(&vm->uart, &vm->bus);
+    if (r == OK)
+        r = vmisc_attach(&vm->misc, &vm->bus);
+    return r;
+}
+
+static bool on_kvm_read(void *ctx, uint32_t msr, uint64_t *value) {
+    struct vm *vm = ctx;
+    return vkvmclock_read_msr(&vm->kvmclock, 0, msr, value) == OK;
+}
+
+static bool on_kvm_write(void *ctx, uint32_t msr, uint64_t value) {
+    struct vm *vm = ctx;
+    return vkvmclock_write_msr(&vm->kvmclock, 0, msr, value) == OK;
+}
+
+static void on_tsc_adjust(void *ctx, uint64_t adjust) {
+    struct vm *vm = ctx;
+    vkvmclock_set_tsc_adjust(&vm->kvmclock, 0, adjust);
+    vm_apply_tsc_offset(vm);
+}
+
+static void host_cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4]) {
+    (void)ctx;
+    struct cpuid_regs r = cpu_cpuid(leaf, subleaf);
+    out[0] = r.eax, out[1] = r.ebx, out[2] = r.ecx, out[3] = r.edx;
+}
+
+static struct vcpuid_host describe_host(void) {
+    struct vcpuid_host host = {
+        .cpuid = host_cpuid,
+        .microcode = (uint32_t)(cpu_rdmsr(MSR_IA32_BIOS_SIGN_ID) >> 32),
+        .rdtscp = vmx_get_caps()->rdtscp,
+        .invpcid = vmx_get_caps()->invpcid,
+    };
+    struct cpuid_regs leaf7 = cpu_cpuid(7, 0);
+    if (cpu_cpuid(0, 0).eax >= 7 && (leaf7.edx & CPUID_7_EDX_ARCH_CAPABILITIES) != 0)
+        host.arch_capabilities = cpu_rdmsr(MSR_IA32_ARCH_CAPABILITIES);
+    return host;
+}
+
+static result_t create_cpu(struct vm *vm, struct reason *why) {
+    const struct vcpuid_host host = describe_host();
+    const struct vcpuid_config config = {vm->spec.cpu, vm->spec.nr_vcpus, vm->clock.tsc_hz};
+    result_t r = vcpuid_build(&vm->cpuid, &config, &host, why);
+    if (r != OK)
+        return r;
+    const struct vmsr_ops ops = {
+        .ctx = vm, .set_tsc_adjust = on_tsc_adjust, .kvm_read = on_kvm_read, .kvm_write = on_kvm_write};
+    vmsr_init(&vm->msr, &vm->cpuid, &vm->irq.lapic[0], &ops);
+    return OK;
+}
+
+result_t vm_platform_create(struct vm *vm, struct reason *why) {
+    vm->pio_index = calloc(BUS_PIO_PORTS, 1);
+    if (vm->pio_index == NULL)
+        return reason_set(why, ERR_NOMEM, "VM %s: no memory for its port table", vm->spec.name);
+    vclock_init(&vm->clock, time_tsc_hz(), read_guest_tsc);
+    vm->clock.tsc_offset = -cpu_rdtsc();
+    uint64_t wall_ns = time_wall_ns();
+    bus_init(&vm->bus, vm->pio_index);
+    const struct power_ops power = {on_reset, on_power_off, vm};
+    virq_init(&vm->irq, vm->spec.nr_vcpus, &vm->clock, NULL);
+    vpit_init(&vm->pit, &vm->clock, virq_line(&vm->irq, GSI_PIT));
+    vrtc_init(&vm->rtc, &vm->clock, virq_line(&vm->irq, GSI_RTC), wall_ns, vm->mem.low_bytes, vm->mem.high_bytes);
+    vpm_init(&vm->pm, &vm->clock, virq_line(&vm->irq, GSI_SCI), power);
+    vuart_init(&vm->uart, COM1_BASE, virq_line(&vm->irq, GSI_COM1));
+    vmisc_init(&vm->misc, power);
+    vkvmclock_init(&vm->kvmclock, vm->spec.nr_vcpus, &vm->clock, &vm->mem, wall_ns);
+    result_t r = attach_all(vm);
+    if (r != OK)
+        return reason_set(why, r, "VM %s: two devices claim one address (%s)", vm->spec.name, result_str(r));
+    r = create_cpu(vm, why);
+    if (r != OK)
+        return r;
+    vm->device_timers_stale = true;
+    vm_apply_tsc_offset(vm);
+    return OK;
+}
+
+void vm_cpu_features(const struct vm *vm, uint32_t words[VM_CPU_FEATURE_WORDS]) {
+    vcpuid_features(&vm->cpuid, words);
+}
+
+result_t vm_host_check_features(const uint32_t words[VM_CPU_FEATURE_WORDS], struct reason *why) {
+    const struct vcpuid_host host = describe_host();
+    return vcpuid_check_host(words, &host, why);
+}
+
+/* TSC scaling is not used yet: only a host of the same frequency can continue a guest's TSC. Calibrated values jitter. */
+#define TSC_TOLERANCE_PPM 250u
+
+result_t vm_host_check_tsc_hz(uint64_t hz, struct reason *why) {
+    uint64_t own = time_tsc_hz();
+    uint64_t difference = hz > own ? hz - own : own - hz;
+    if (difference > own / 1000000 * TSC_TOLERANCE_PPM)
+        return reason_set(why, ERR_UNSUPP, "the guest's TSC runs at %lu kHz, this host's at %lu kHz; without TSC scaling a guest "
+                          "moves only between hosts within %u ppm", (unsigned long)(hz / 1000), (unsigned long)(own / 1000),
+                          TSC_TOLERANCE_PPM);
+    return OK;
+}
+
+void vm_platform_destroy(struct vm *vm) {
+    free(vm->pio_index);
+    vm->pio_index = NULL;
+}
+
+/* Ports whose accesses can move a timer: PIT and port 0x61, CMOS, the PM block. The PIC, UART and delay ports cannot. */
+void vm_touch_port(struct vm *vm, uint16_t port) {
+    bool legacy = (port >= 0x40 && port <= 0x43) || port == 0x61 || port == 0x70 || port == 0x71;
+    bool pm = port >= 0x600 && port < 0x640;
+    if (legacy || pm)
+        vm->device_timers_stale = true;
+}
+
+uint64_t vm_next_event_tsc(struct vm *vm) {
+    if (vm->device_timers_stale) {
+        vm->device_timers_stale = false;
+        uint64_t ns = MIN(MIN(vpit_next_event(&vm->pit), vrtc_next_event(&vm->rtc)), vpm_next_event(&vm->pm));
+        vm->device_next_tsc = vclock_ns_to_tsc(&vm->clock, ns);
+    }
+    return MIN(vm->device_next_tsc, virq_next_event_tsc(&vm->irq));
+}
+
+void vm_run_events(struct vm *vm) {
+    virq_run(&vm->irq);
+    if (vclock_tsc(&vm->clock) < vm->device_next_tsc)
+        return;
+    vpit_run(&vm->pit);
+    vrtc_run(&vm->rtc);
+    vpm_run(&vm->pm);
+    vm->device_timers_stale = true;
+}
