@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* dirty.c - a passenger that dirties memory at a set rate and verifies all of it all the time.
- * Each page of the region holds 512 words made of its number and its generation; a table remembers which generation
- * each page has. A page (or a part of the table) that arrives old, mixed or elsewhere is a mismatch.
- * Command line: mb=64 (region), rate=1000 (pages written per second), ws=mb (MiB of the region that are written),
- * seq=0 (1: one page after the other, else at random), hlt=0 (1: sleep between the milliseconds' work and verify only
- * `verify` pages per second), verify=4000, secs=0 (then switch off; 0: never), seed=1.
+ * Each page of the region holds 512 words made of its number and its generation; a table remembers which
+ * generation each page has. A page (or a part of the table) that arrives old, mixed or elsewhere is a
+ * mismatch.
+ * Command line: mb=64 (region), rate=1000 (pages written per second), ws=mb (MiB of the region that are
+ * written), seq=0 (1: one page after the other, else at random), hlt=0 (1: sleep between the milliseconds'
+ * work and verify only `verify` pages per second; needs the TSC deadline timer), verify=4000, secs=0 (then
+ * switch off; 0: never), seed=1.
  * Every guest second: `dirty: t=3 gen=3000 verified=12000 passes=1 errors=0`. */
 #include "kernel/io.h"
 #include "tests/guests/runtime.h"
@@ -76,12 +78,12 @@ static void report(const struct work *w, uint64_t seconds) {
 }
 
 static void on_timer(void) {
-    rt_apic_write(RT_APIC_EOI, 0);
+    rt_apic_write(LAPIC_EOI, 0);
 }
 
 /* Sleep until the next millisecond by the local APIC's timer in deadline mode. */
 static void sleep_until(uint64_t tsc) {
-    rt_wrmsr(RT_MSR_TSC_DEADLINE, tsc);
+    rt_wrmsr(MSR_IA32_TSC_DEADLINE, tsc);
     rt_wait();
 }
 
@@ -109,14 +111,14 @@ static void setup(struct work *w, uint64_t mb) {
 void guest_main(void) {
     struct work w;
     uint64_t rate = rt_param("rate", 1000), secs = rt_param("secs", 0), per_second = rt_param("verify", 4000);
-    bool hlt = rt_param("hlt", 0) != 0;
+    bool hlt = rt_param("hlt", 0) != 0 && rt_has_tsc_deadline();
     uint64_t hz = rt_tsc_hz();
     rt_printf("dirty: start, TSC %lu kHz, rate=%lu pages/s\n", hz / 1000, rate);
     setup(&w, MAX(rt_param("mb", 64), 1ul));
     if (hlt) {
         rt_apic_enable(rt_apic_has_x2apic());
         rt_irq_set(TIMER_VECTOR, on_timer);
-        rt_apic_write(RT_APIC_LVT_TIMER, TIMER_VECTOR | 2u << 17);
+        rt_timer(LAPIC_TIMER_TSC_DEADLINE, TIMER_VECTOR);
     }
     uint64_t start = rt_tsc(), last = start, second = start + hz, seconds = 0, pace = hz / 1000,
              slot = start + pace;

@@ -4,13 +4,12 @@
 #include <stdarg.h>
 
 #include "guest/boot_params.h"
+#include "kernel/hw/acpi_pm_regs.h"
+#include "kernel/hw/uart16550_regs.h"
 #include "kernel/io.h"
 
-#define UART_DATA 0x3f8u
-#define UART_LSR 0x3fdu
-#define UART_LSR_THRE 0x20u
-#define PM1A_CONTROL 0x604u
-#define PM1A_S5 0x2000u /* SLP_EN with SLP_TYP 0 */
+#define PM1A_S5(type) (uint16_t)(ACPI_PM1_SLP_EN | (type) << ACPI_PM1_SLP_TYP_SHIFT)
+#define QEMU_SLP_TYP_S5 0u
 
 /* PVH's start information, as far as it is used. */
 struct pvh_start_info {
@@ -31,6 +30,7 @@ void *memcpy(void *dst, const void *src, size_t n);
 extern char guest_end[];
 static const char *cmdline = "";
 static uint64_t ram_end;
+static unsigned nr_failed;
 
 /* The compiler may call these. */
 void *memset(void *dst, int c, size_t n) {
@@ -48,9 +48,9 @@ void *memcpy(void *dst, const void *src, size_t n) {
 static void put(char c) {
     if (c == '\n')
         put('\r');
-    while ((io_in8(UART_LSR) & UART_LSR_THRE) == 0)
+    while ((io_in8(UART_PORT_COM1 + UART_LSR) & UART_LSR_THRE) == 0)
         cpu_pause();
-    io_out8(UART_DATA, (uint8_t)c);
+    io_out8(UART_PORT_COM1 + UART_THR, (uint8_t)c);
 }
 
 static void put_number(uint64_t v, unsigned base, unsigned width, char pad) {
@@ -72,9 +72,7 @@ static void put_signed(int64_t v, unsigned width, char pad) {
     put_number(v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, width, pad);
 }
 
-void rt_printf(const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
+static void print(const char *fmt, va_list args) {
     for (; *fmt != '\0'; fmt++) {
         if (*fmt != '%') {
             put(*fmt);
@@ -99,7 +97,27 @@ void rt_printf(const char *fmt, ...) {
             put(*fmt == 'c' ? (char)va_arg(args, int) : *fmt);
         }
     }
+}
+
+void rt_printf(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    print(fmt, args);
     va_end(args);
+}
+
+void rt_check(const char *topic, bool good, const char *fmt, ...) {
+    va_list args;
+    rt_printf("%s: %s ", topic, good ? "PASS" : "FAIL");
+    va_start(args, fmt);
+    print(fmt, args);
+    va_end(args);
+    put('\n');
+    nr_failed += !good;
+}
+
+unsigned rt_nr_failed(void) {
+    return nr_failed;
 }
 
 static const char *find_param(const char *name) {
@@ -153,7 +171,8 @@ static void read_params(const struct boot_params *params, const struct pvh_start
 }
 
 void rt_power_off(void) {
-    io_out16(PM1A_CONTROL, PM1A_S5);
+    io_out16(VPM_PM1A_CNT, PM1A_S5(VPM_SLP_TYP_S5));
+    io_out16(VPM_PM1A_CNT, PM1A_S5(QEMU_SLP_TYP_S5));
     for (;;)
         __asm__ volatile("cli; hlt");
 }

@@ -5,6 +5,8 @@
 #ifndef TESTS_GUESTS_RUNTIME_H
 #define TESTS_GUESTS_RUNTIME_H
 
+#include "kernel/hw/lapic_regs.h"
+#include "kernel/hw/msr_regs.h"
 #include "kernel/types.h"
 
 void guest_main(void);
@@ -20,6 +22,9 @@ uint64_t rt_ram_end(void);
 
 /* Time: the TSC. Its frequency comes from CPUID 0x15, 0x40000010 or the PIT, in this order. */
 uint64_t rt_tsc_hz(void);
+
+/* rt_spin - let so many microseconds go by. */
+void rt_spin(uint64_t us);
 
 static inline uint64_t rt_tsc(void) {
     uint32_t lo, hi;
@@ -50,25 +55,23 @@ static inline void rt_irq_enable(void) {
 static inline void rt_irq_disable(void) {
     __asm__ volatile("cli" : : : "memory");
 }
+/* rt_timer - the local APIC's timer: LAPIC_TIMER_ONESHOT, _PERIODIC or _TSC_DEADLINE; interrupts come at vector. */
+void rt_timer(unsigned mode, unsigned vector);
 /* rt_wait - enable interrupts, halt until one came, disable them. */
 static inline void rt_wait(void) {
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-/* Local APIC by register offset (0x80 TPR, 0xb0 EOI, ...): xAPIC at 0xfee00000, or x2APIC once switched. */
+/* Local APIC by register offset (kernel/hw/lapic_regs.h): xAPIC in memory, or x2APIC once switched. */
 void rt_apic_enable(bool x2apic); /* also masks the PICs; spurious vector 0xff */
 bool rt_apic_has_x2apic(void);
+bool rt_has_tsc_deadline(void);
 uint32_t rt_apic_read(unsigned reg);
 void rt_apic_write(unsigned reg, uint32_t v);
-#define RT_APIC_TPR 0x80u
-#define RT_APIC_EOI 0xb0u
-#define RT_APIC_SVR 0xf0u
-#define RT_APIC_LVT_TIMER 0x320u
-#define RT_APIC_TIMER_INITIAL 0x380u
-#define RT_APIC_TIMER_CURRENT 0x390u
-#define RT_APIC_TIMER_DIVIDE 0x3e0u
-#define RT_MSR_APIC_BASE 0x1bu
-#define RT_MSR_TSC_DEADLINE 0x6e0u
+
+/* Verdicts: prints `TOPIC: PASS what` or `TOPIC: FAIL what`; rt_nr_failed counts the latter. */
+void rt_check(const char *topic, bool good, const char *fmt, ...) PRINTF_LIKE(3, 4);
+unsigned rt_nr_failed(void);
 
 /* rt_power_off - ACPI S5 through PM1a control; does not return. */
 void rt_power_off(void) NORETURN;

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* runtime_cpu.c - a payload guest's interrupts, local APIC and TSC frequency. */
+#include "kernel/hw/i8254_regs.h"
+#include "kernel/hw/i8259_regs.h"
 #include "kernel/io.h"
 #include "tests/guests/runtime.h"
 
-#define APIC_BASE_EN 0x800u
-#define APIC_BASE_X2APIC 0x400u
-#define APIC_PHYS 0xfee00000u
-#define APIC_SVR_ENABLE 0x100u
-#define MSR_X2APIC 0x800u
-#define PIC1_DATA 0x21u
-#define PIC2_DATA 0xa1u
-#define PIT_CHANNEL2 0x42u
-#define PIT_COMMAND 0x43u
-#define PIT_HZ 1193182u
-#define PORT_61 0x61u
+#define MSR_X2APIC 0x800u /* plus register offset / 16 */
 
 struct gate {
     uint16_t offset_low, selector, flags, offset_middle;
@@ -71,37 +63,48 @@ bool rt_apic_has_x2apic(void) {
 uint32_t rt_apic_read(unsigned reg) {
     if (in_x2apic)
         return (uint32_t)rt_rdmsr(MSR_X2APIC + (reg >> 4));
-    return mmio_read32((const volatile void *)(uintptr_t)APIC_PHYS, reg);
+    return mmio_read32((const volatile void *)(uintptr_t)LAPIC_DEFAULT_BASE, reg);
 }
 
 void rt_apic_write(unsigned reg, uint32_t v) {
     if (in_x2apic)
         rt_wrmsr(MSR_X2APIC + (reg >> 4), v);
     else
-        mmio_write32((volatile void *)(uintptr_t)APIC_PHYS, reg, v);
+        mmio_write32((volatile void *)(uintptr_t)LAPIC_DEFAULT_BASE, reg, v);
 }
 
 void rt_apic_enable(bool x2apic) {
-    uint64_t base = rt_rdmsr(RT_MSR_APIC_BASE) | APIC_BASE_EN;
-    io_out8(PIC1_DATA, 0xff);
-    io_out8(PIC2_DATA, 0xff);
-    rt_wrmsr(RT_MSR_APIC_BASE, base);
+    uint64_t base = rt_rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EN;
+    io_out8(I8259_MASTER_DATA, 0xff);
+    io_out8(I8259_SLAVE_DATA, 0xff);
+    rt_wrmsr(MSR_IA32_APIC_BASE, base);
     if (x2apic)
-        rt_wrmsr(RT_MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+        rt_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD);
     in_x2apic = x2apic;
-    rt_apic_write(RT_APIC_TPR, 0);
-    rt_apic_write(RT_APIC_SVR, APIC_SVR_ENABLE | 0xff);
+    rt_apic_write(LAPIC_TPR, 0);
+    rt_apic_write(LAPIC_SVR, (uint32_t)LAPIC_SVR_ENABLE | 0xff);
+}
+
+bool rt_has_tsc_deadline(void) {
+    uint32_t r[4];
+    rt_cpuid(1, 0, r);
+    return (r[2] & BIT(24)) != 0;
+}
+
+void rt_timer(unsigned mode, unsigned vector) {
+    rt_apic_write(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_DIVIDE_1);
+    rt_apic_write(LAPIC_LVT_TIMER, mode << LAPIC_LVT_TIMER_MODE_SHIFT | vector);
 }
 
 /* TSC ticks in 1/20 s by the PIT's channel 2 and its output at port 0x61. */
 static uint64_t hz_by_pit(void) {
-    uint16_t count = PIT_HZ / 20;
-    io_out8(PORT_61, (uint8_t)((io_in8(PORT_61) & ~2u) | 1));
-    io_out8(PIT_COMMAND, 0xb0); /* channel 2, both octets, mode 0 */
-    io_out8(PIT_CHANNEL2, (uint8_t)count);
-    io_out8(PIT_CHANNEL2, (uint8_t)(count >> 8));
+    uint16_t count = I8254_HZ / 20;
+    io_out8(PORT61, (uint8_t)((io_in8(PORT61) & ~PORT61_SPEAKER) | PORT61_GATE2));
+    io_out8(I8254_PORT_CONTROL, 0xb0); /* channel 2, both octets, mode 0 */
+    io_out8(I8254_PORT_CHANNEL2, (uint8_t)count);
+    io_out8(I8254_PORT_CHANNEL2, (uint8_t)(count >> 8));
     uint64_t start = rt_tsc();
-    while ((io_in8(PORT_61) & 0x20) == 0)
+    while ((io_in8(PORT61) & PORT61_OUT2) == 0)
         cpu_pause();
     return (rt_tsc() - start) * 20;
 }
@@ -130,4 +133,10 @@ uint64_t rt_tsc_hz(void) {
     if (hz == 0)
         hz = hz_by_pit();
     return hz;
+}
+
+void rt_spin(uint64_t us) {
+    uint64_t end = rt_tsc() + rt_tsc_hz() / 1000000 * us;
+    while (rt_tsc() < end)
+        cpu_pause();
 }
