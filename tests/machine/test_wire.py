@@ -23,9 +23,7 @@ READY = r"selftest ready\r?\n> "
 def boot(bench, folder, names="ab"):
     image = make_esp_image(folder / "selftest.img", {BOOT_FILE: BUILD / "machine" / "selftest.efi"})
     machines = [bench.machine(name, image, ips=IPS, memory_mib=256) for name in names]
-    bench.start()
-    for machine in machines:
-        machine.expect(READY, limit=60)
+    bench.boot(READY)
     return machines
 
 
@@ -170,6 +168,7 @@ def test_link_rate_and_queue_limit(folder):
 def test_reset_and_power_cycle(folder):
     with Bench(folder) as bench:
         a, b = boot(bench, folder)
+        bench.wire.run_for(0.01)
         begin_us = bench.wire.time_us
         a.send("reset\r")
         b.stop()
@@ -190,8 +189,9 @@ def test_qemu_back_end(folder):
         for machine in (a, b):
             machine.expect(READY, limit=60)
         station = bench.wire.attach(bench.next_port())
+        ask(b, "clear")
         a.run("send 50 200 u 0", prompt="> ")
-        bench.wire.run_for(0.5)
+        bench.wire.run_until(lambda: ask(b, "show")["frames"] >= 50, 10, "frames at b")
         received = ask(b, "show")
         assert received["frames"] == 50 and received["bad"] == 0, received
         assert len(station.received) == 50

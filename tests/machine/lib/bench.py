@@ -7,9 +7,10 @@
         bench.start()
         a.expect("ready")
 """
+from dataclasses import replace
 from pathlib import Path
 
-from . import bochs
+from . import bochs, snapshot
 from .machine import Machine
 from .wire import Wire
 
@@ -28,8 +29,6 @@ class Bench:
         self.wire_options = dict(wire_options, seed=seed)
         self.machines = []
         self.wire = None
-        self.started = False
-        self._specs = []
         self._next_port = 0
 
     def __enter__(self):
@@ -58,6 +57,13 @@ class Bench:
         self.machines.append(made)
         return made
 
+    def adopt(self, model, image):
+        """A machine with the settings of another bench's machine, and an image of its own."""
+        self._open_wire()
+        settings = replace(model.config, image=image, folder=self.folder / model.name)
+        self.machines.append(Machine(model.name, model.number, settings, self.wire, seed=model.seed))
+        return self.machines[-1]
+
     def next_port(self):
         """Number of a port that no machine has."""
         self._next_port += 1
@@ -71,6 +77,18 @@ class Bench:
         for machine in chosen:
             self.wire.await_join(machine.number)
         self.wire.step(0)
+
+    def boot(self, pattern, *machines, limit=60.0):
+        """Like start(), and the machines (default: all) have shown `pattern` on their consoles. That moment is
+        kept as a snapshot for the next test with the same images and settings, so the boot runs only once.
+        Emulated time of the wire begins there."""
+        chosen = machines or self.machines
+        saved = snapshot.find_or_make(self, chosen, pattern, limit)
+        for machine in chosen:
+            machine.snapshot = saved / machine.name
+            machine.console.feed((saved / f"{machine.name}.console").read_bytes(), 0)
+            machine.console.consumed = len(machine.console.text)
+        self.start(*chosen)
 
     def stop(self):
         """Pull all plugs; returns the wire's statistics."""

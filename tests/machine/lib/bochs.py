@@ -21,6 +21,11 @@ DEFAULT_MODEL = "corei7_skylake_x"
 CYLINDER_BYTES = 16 * 63 * 512          # heads * sectors * bytes, the geometry given to Bochs
 TIME0 = 1_700_000_000
 
+# Timers are numbered in the order in which the plugins are loaded, and a snapshot knows them by number only. A
+# restore loads the plugins in this order; so every start has to.
+PLUGIN_ORDER = ("plugin_ctrl: serial=0, gameport=0, parallel=0, speaker=0, unmapped=0",
+                "plugin_ctrl: usb_uhci=1, parallel=1, gameport=1, fw_cfg=1, e1000=1, serial=1, unmapped=1")
+
 
 class BenchError(RuntimeError):
     """The bench itself cannot do what was asked; one line says why."""
@@ -110,6 +115,7 @@ def bochsrc(config):
     firmware, address = find_firmware()
     disk, cylinders = padded_image(config)
     lines = [
+        *PLUGIN_ORDER,
         'display_library: rfb, options="timeout=0, no_gui_console"',
         cpu_line(config),
         f"memory: guest={config.memory_mib}, host={config.memory_mib}",
@@ -137,17 +143,21 @@ def bochsrc(config):
     return "\n".join(lines) + "\n"
 
 
-def start(config, env=None):
-    """Write the configuration and start Bochs in the scratch folder; returns the process."""
+def start(config, env=None, snapshot=None):
+    """Write the configuration and start Bochs in the scratch folder; returns the process.
+
+    snapshot: folder of a saved machine, which has its own configuration."""
     config.folder.mkdir(parents=True, exist_ok=True)
     for stale in ("com1.txt", "bochs.log"):
         (config.folder / stale).unlink(missing_ok=True)
-    (config.folder / "bochsrc").write_text(bochsrc(config))
+    what = ["-r", str(Path(snapshot).resolve())] if snapshot else ["-f", "bochsrc"]
+    if not snapshot:
+        (config.folder / "bochsrc").write_text(bochsrc(config))
     if not PRELOAD.is_file():
         raise BenchError(f"preload: no {PRELOAD}; run `make build/wire/preload.so`")
     environment = dict(os.environ, BOCHS_PRELOAD=str(PRELOAD), **(env or {}))
     with open(config.folder / "stdout.txt", "wb") as out:
-        return subprocess.Popen([str(find_bochs()), "-q", "-f", "bochsrc"], cwd=config.folder,
+        return subprocess.Popen([str(find_bochs()), "-q", *what], cwd=config.folder,
                                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                 env=environment, start_new_session=True)
 

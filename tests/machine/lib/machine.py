@@ -22,7 +22,8 @@ class Console:
         folder.mkdir(parents=True, exist_ok=True)
         self.text = ""
         self.consumed = 0
-        self._raw = open(folder / f"{name}.console", "wb")
+        self.path = folder / f"{name}.console"
+        self._raw = open(self.path, "wb")
         self._timed = open(folder / f"{name}.log", "w", encoding="utf-8")
         self._line = ""
         self.listeners = []             # functions of (name, line, time in us), for demonstrations
@@ -61,6 +62,7 @@ class Machine:
         self.seed = seed
         self.console = Console(wire.folder, name)
         self.process = None
+        self.snapshot = None            # saved state to go on from; set by Bench.boot()
         wire.serial_sinks[(number, 0)] = lambda data: self.console.feed(data, wire.time_us)
 
     @property
@@ -85,7 +87,8 @@ class Machine:
         """Start the emulator's process without waiting for it; Wire.await_join() must follow."""
         env = {"WIRE_SOCK": str(self.wire.socket_path.resolve()), "WIRE_MACHINE": str(self.number),
                "WIRE_SEED": str(self.seed * 100 + self.number)}
-        self.process = bochs.start(self.config, env)
+        self.process = bochs.start(self.config, env, self.snapshot)
+        self.snapshot = None            # the next power-on is a cold one
         self.wire.left.discard(self.number)
 
     def stop(self):

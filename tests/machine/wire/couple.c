@@ -349,7 +349,8 @@ ssize_t write(int fd, const void *buffer, size_t len)
     if (!nic) {
         return next(fd, buffer, len);
     }
-    uint64_t offset_ns = couple.time_nsec(couple.pc_system) - couple.poll_ns;
+    /* Before the first poll of a restored machine the time of the last one is not known. */
+    uint64_t offset_ns = couple.poll ? couple.time_nsec(couple.pc_system) - couple.poll_ns : 0;
     if (len <= WIRE_FRAME_MAX) {
         link_put(&couple.link, WIRE_FRAME, (uint64_t)nic->port << WIRE_PORT_SHIFT | (offset_ns & WIRE_OFFSET_MASK),
                  buffer, len);
