@@ -36,9 +36,12 @@ void host_random(struct migration_host *h, uint8_t *buf, size_t len) {
     }
 }
 
+static bool session_is_final(const struct session *s) {
+    return s->role == MIGRATE_SOURCE ? source_is_final(s->src.m.state) : target_is_final(s->tgt.m.state);
+}
+
 static bool session_is_over(const struct session *s) {
-    bool final = s->role == MIGRATE_SOURCE ? source_is_final(s->src.m.state) : target_is_final(s->tgt.m.state);
-    return final && !s->ch.lingering;
+    return session_is_final(s) && !s->ch.lingering;
 }
 
 struct session *host_new_session(struct migration_host *h, enum migrate_role role) {
@@ -49,9 +52,9 @@ struct session *host_new_session(struct migration_host *h, enum migrate_role rol
             found = s;
             break;
         }
-        /* A stranger who connected and says nothing must not keep others out. */
+        /* A stranger who connected and says nothing must not keep others out, nor one who does not hang up. */
         bool idle = s->role == MIGRATE_TARGET && s->vm == NULL && s->tgt.m.state <= TARGET_WAIT_OFFER;
-        if (session_is_over(s) || (idle && (found == NULL || s->start_ns < found->start_ns)))
+        if (session_is_final(s) || (idle && (found == NULL || s->start_ns < found->start_ns)))
             found = s;
     }
     if (found == NULL)

@@ -210,6 +210,7 @@ bool fake_stream_poll(void) {
             continue;
         if (s->peer == NULL && !s->closed && !s->eof_told) { /* the peer closed after flushing */
             s->eof_told = true;
+            s->closed = s->fn == NULL; /* a raw connection hangs up as well */
             tell(s, STREAM_EOF, "");
             busy = true;
         } else if (s->closed && (s->out.len == 0 || s->peer == NULL)) {
