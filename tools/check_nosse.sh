@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # No vector or floating-point instruction in an ELF file, but in the functions listed. Usage: check_nosse.sh ELF [ALLOW]
-# ALLOW: a file with one function name per line; default tools/nosse_allow.txt beside this script.
+# ALLOW: a file with `function mnemonic-pattern` per line; default nosse_allow.txt beside this script.
 # The guest's vector registers are live while the hypervisor runs: one such instruction would corrupt a guest.
 elf=$1 allow=${2:-$(dirname "$0")/nosse_allow.txt}
 [ -r "$elf" ] || { echo "$elf: not there" >&2; exit 1; }
 objdump -d --no-show-raw-insn "$elf" | awk -v allow="$allow" -v elf="$elf" '
     BEGIN {
         while ((getline line < allow) > 0) {
-            sub(/#.*/, "", line); gsub(/[ \t]/, "", line)
-            if (line != "") allowed[line] = 1
+            sub(/#.*/, "", line)
+            if (split(line, word, /[ \t]+/) >= 2) allowed[word[1]] = "^(" word[2] ")$"
         }
     }
     /^[0-9a-f]+ <.*>:$/ { name = $2; gsub(/[<>:]/, "", name); functions++; next }
@@ -23,7 +23,7 @@ objdump -d --no-show-raw-insn "$elf" | awk -v allow="$allow" -v elf="$elf" '
         hit = code ~ /%[xyz]mm[0-9]/ || code ~ /%mm[0-7]/ || code ~ /%st/ || code ~ /%k[0-7]([^a-z]|$)/ ||
               mnemonic ~ /^f[a-z]/ || mnemonic ~ /^(emms|ldmxcsr|stmxcsr|vldmxcsr|vstmxcsr|vzeroupper|vzeroall)$/ ||
               mnemonic ~ /^x(save|rstor)/
-        if (hit && !(name in allowed)) { print elf ": " name ": " text > "/dev/stderr"; bad++ }
+        if (hit && !(name in allowed && mnemonic ~ allowed[name])) { print elf ": " name ": " text > "/dev/stderr"; bad++ }
     }
     END {
         if (functions == 0) { print elf ": no code found" > "/dev/stderr"; exit 1 }
