@@ -23,6 +23,7 @@ from .marks import Skipped
 from .wire import FRAME, PORT, PORT_SHIFT, EmulatedTimeout, WirePort
 
 PATIENCE = 5                            # wall seconds per emulated second of a test's limit
+STEP_US = 100_000                       # longest wait between two looks at a condition
 PCAP_HEADER = struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
 
 
@@ -153,7 +154,8 @@ class RealTimeWire:
             self.step(self.time_us + 100_000)
 
     def step(self, until_us):
-        """Wait until something happens, or until_us at the latest."""
+        """Wait until something happens, but not for long: conditions of run_until() may depend on anything."""
+        until_us = min(until_us, self.time_us + STEP_US)
         wakes = [wake for wake in (port.wake_us() for port in self.ports.values()) if wake is not None]
         wait_s = max(0.0, (min([until_us] + wakes) - self.time_us) / 1e6)
         serials = {sock: key for key, sock in self._serials.items()}
