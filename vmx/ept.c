@@ -5,6 +5,8 @@
 #define EPTP_WB 6ull
 #define EPTP_WALK4 (3ull << 3)
 #define EPTP_AD BIT(6)
+#define GPA_END BIT(48) /* of a 4-level walk; an address above it would alias one below */
+#define HPA_END BIT(52)
 
 static unsigned index_at(gpa_t gpa, unsigned shift) {
     return (unsigned)(gpa >> shift) & (ENTRIES - 1);
@@ -77,8 +79,10 @@ static uint64_t *entry_make(struct ept *e, gpa_t gpa, unsigned shift, bool *occu
     return &table[index_at(gpa, shift)];
 }
 
-/* The lowest entry on the path of gpa that is a leaf or absent; its level in *shift. */
+/* The lowest entry on the path of gpa that is a leaf or absent; its level in *shift. NULL: beyond the walk's reach. */
 static uint64_t *entry_find(const struct ept *e, gpa_t gpa, unsigned *shift) {
+    if (gpa >= GPA_END)
+        return NULL;
     uint64_t *table = e->mem->to_virt(e->root);
     for (unsigned s = 39;; s -= 9) {
         uint64_t *entry = &table[index_at(gpa, s)];
@@ -91,7 +95,9 @@ static uint64_t *entry_find(const struct ept *e, gpa_t gpa, unsigned *shift) {
 }
 
 result_t ept_map_range(struct ept *e, gpa_t gpa, hpa_t hpa, uint64_t len) {
-    if (((gpa | hpa | len) & (LARGE_SIZE - 1)) != 0 || len == 0 || gpa + len < gpa)
+    if (((gpa | hpa | len) & (LARGE_SIZE - 1)) != 0 || len == 0 || len > GPA_END)
+        return fail(ERR_INVAL);
+    if (gpa > GPA_END - len || hpa > HPA_END - len)
         return fail(ERR_INVAL);
     while (len > 0) {
         bool huge = e->huge && ((gpa | hpa) & (HUGE_SIZE - 1)) == 0 && len >= HUGE_SIZE;
@@ -126,7 +132,7 @@ result_t ept_split(struct ept *e, gpa_t gpa) {
     for (;;) {
         unsigned shift;
         uint64_t *entry = entry_find(e, gpa, &shift);
-        if (!is_present(*entry))
+        if (entry == NULL || !is_present(*entry))
             return fail(ERR_NOENT);
         if (shift == PAGE_SHIFT)
             return OK;
@@ -155,6 +161,8 @@ static bool join_entry(struct ept *e, uint64_t *entry, unsigned shift) {
 
 void ept_join(struct ept *e, gpa_t gpa) {
     uint64_t *path[2];
+    if (gpa >= GPA_END)
+        return;
     uint64_t *table = e->mem->to_virt(e->root);
     for (unsigned s = 39, i = 0; s >= LARGE_SHIFT; s -= 9) {
         uint64_t *entry = &table[index_at(gpa, s)];
@@ -171,12 +179,14 @@ void ept_join(struct ept *e, gpa_t gpa) {
 uint64_t *ept_leaf_table(const struct ept *e, gpa_t gpa) {
     unsigned shift;
     uint64_t *entry = entry_find(e, gpa, &shift);
-    if (shift != PAGE_SHIFT)
+    if (entry == NULL || shift != PAGE_SHIFT)
         return NULL;
     return entry - index_at(gpa, PAGE_SHIFT);
 }
 
 uint64_t *ept_region_entry(const struct ept *e, gpa_t gpa) {
+    if (gpa >= GPA_END)
+        return NULL;
     uint64_t *table = e->mem->to_virt(e->root);
     for (unsigned s = 39;; s -= 9) {
         uint64_t *entry = &table[index_at(gpa, s)];
@@ -191,7 +201,7 @@ uint64_t *ept_region_entry(const struct ept *e, gpa_t gpa) {
 uint64_t ept_lookup(const struct ept *e, gpa_t gpa, uint64_t *leaf_bytes) {
     unsigned shift;
     uint64_t *entry = entry_find(e, gpa, &shift);
-    if (!is_present(*entry))
+    if (entry == NULL || !is_present(*entry))
         return 0;
     *leaf_bytes = BIT(shift);
     return *entry;

@@ -40,8 +40,8 @@ void ept_exit(struct ept *e);
 uint64_t ept_pointer(const struct ept *e);
 
 /* ept_map_range - map [gpa, gpa + len) to [hpa, hpa + len), all 2 MiB aligned, read-write-execute, write-back.
- * Errors: ERR_INVAL (alignment), ERR_EXIST (something is mapped there), ERR_NOMEM; a failed call may leave a part mapped,
- * ept_exit frees it. */
+ * Errors: ERR_INVAL (alignment; gpa beyond 2^48, the reach of a 4-level walk; hpa beyond 2^52), ERR_EXIST (something is
+ * mapped there), ERR_NOMEM; a failed call may leave a part mapped, ept_exit frees it. */
 result_t ept_map_range(struct ept *e, gpa_t gpa, hpa_t hpa, uint64_t len) MUST_CHECK;
 
 /* ept_split - the 2 MiB region of gpa gets 4 KiB leaves (OK when it has them). ERR_NOENT: not mapped. Caller flushes. */
