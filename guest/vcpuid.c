@@ -125,7 +125,8 @@ result_t vcpuid_check_host(const uint32_t words[VM_CPU_FEATURE_WORDS], const str
     vcpuid_host_words(host, have);
     for (unsigned w = VCPUID_NR_WORDS; w < VM_CPU_FEATURE_WORDS; w++)
         if (words[w] != 0)
-            return reason_set(why, ERR_UNSUPP, "the guest has CPU feature word %u, unknown here: update Godwit", w);
+            return reason_set(why, ERR_UNSUPP,
+                              "the guest has CPU feature word %u, unknown here: update Godwit", w);
     return vcpuid_check_words("the guest", words, have, why);
 }
 

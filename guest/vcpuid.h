@@ -104,10 +104,10 @@ void vcpuid_features(const struct vcpuid *v, uint32_t words[VM_CPU_FEATURE_WORDS
  * the SDM does. Features that Godwit emulates are always there. */
 result_t vcpuid_check_host(const uint32_t words[VM_CPU_FEATURE_WORDS], const struct vcpuid_host *host,
                            struct reason *why) MUST_CHECK;
-/* vcpuid_feature_name - "AVX2", "XCR0.AVX"; for a bit without a name "CPUID.7.0:ECX bit 15", written to buf. */
+/* vcpuid_feature_name - "AVX2", "XCR0.AVX"; a bit without a name is "CPUID.7.0:ECX bit 15", put in buf. */
 const char *vcpuid_feature_name(enum vcpuid_word word, unsigned bit, char *buf, size_t len);
 
-/* vcpuid_snapshot - load needs a v that vcpuid_build filled here: what the host cannot give is ERR_CORRUPT. */
+/* vcpuid_snapshot - load needs a v that vcpuid_build filled: what this host cannot give is ERR_CORRUPT. */
 void vcpuid_snapshot(struct vcpuid *v, struct snap *s);
 
 #endif

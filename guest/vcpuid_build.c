@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vcpuid_build.c - compile a VM's CPUID table: feature words into leaves; topology, caches, time and names. */
+/* vcpuid_build.c - compile a VM's CPUID table: feature words into leaves; topology, caches, time, names. */
 #include <string.h>
 
 #include "guest/vcpuid_policy.h"
@@ -93,8 +93,8 @@ static uint64_t greatest_common_divisor(uint64_t a, uint64_t b) {
     return a;
 }
 
-/* Leaf 0x15: crystal * EBX / EAX = TSC frequency, exactly. The crystal is the APIC's bus clock where the ratio
- * is simple (Linux takes it for that); otherwise a clock that divides the TSC's. */
+/* Leaf 0x15: crystal * EBX / EAX = TSC frequency, exactly. The crystal is the APIC's bus clock where the
+ * ratio is simple (Linux takes it for that); otherwise a clock that divides the TSC's. */
 static struct cpuid_regs tsc_leaf(uint64_t hz) {
     uint64_t gcd = greatest_common_divisor(hz, BUS_HZ);
     if (hz / gcd <= LINUX_MAX_RATIO)

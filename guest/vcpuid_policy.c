@@ -7,8 +7,8 @@
 
 /* The named baselines. Every processor with unrestricted guest (Westmere and later) has v2; v3 is Haswell.
  * Signatures are those of the processors that introduced the level, with their last microcode revision, so
- * that kernels find no erratum that asks for a newer one. Speculation controls are left out: a baseline cannot
- * promise them on every host. 39 physical address bits: what the narrower hosts of that time have. */
+ * that kernels find no erratum that asks for a newer one. Speculation controls are left out: a baseline
+ * cannot promise them on every host. 39 physical address bits: what the narrower hosts of that time have. */
 #define V2_1_ECX \
     (CPUID_1_ECX_SSE3 | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_PCID | CPUID_1_ECX_SSE4_1 | \
      CPUID_1_ECX_SSE4_2 | CPUID_1_ECX_POPCNT | EMULATED_1_ECX)
@@ -17,9 +17,9 @@
      CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_F16C | CPUID_1_ECX_RDRAND)
 #define COMMON_1_EDX \
     (CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | \
-     CPUID_1_EDX_MSR | CPUID_1_EDX_PAE | CPUID_1_EDX_CX8 | CPUID_1_EDX_SEP | CPUID_1_EDX_PGE | CPUID_1_EDX_CMOV | \
-     CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | \
-     CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 | EMULATED_1_EDX)
+     CPUID_1_EDX_MSR | CPUID_1_EDX_PAE | CPUID_1_EDX_CX8 | CPUID_1_EDX_SEP | CPUID_1_EDX_PGE | \
+     CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH | CPUID_1_EDX_MMX | \
+     CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 | EMULATED_1_EDX)
 #define COMMON_EXT1_EDX \
     (CPUID_EXT1_EDX_SYSCALL | CPUID_EXT1_EDX_NX | CPUID_EXT1_EDX_PDPE1GB | CPUID_EXT1_EDX_RDTSCP | \
      CPUID_EXT1_EDX_LM)
@@ -40,9 +40,9 @@ static const uint32_t emulated[VCPUID_NR_WORDS] = {
 };
 
 /* What may pass from the host. Left out on purpose: VMX, SMX, PDCM and the PMU, DTES64 and DS, TM, ACPI clock
- * control, EIST, PBE, MONITOR/MWAIT, xTPR, DCA, SGX, TSX, MPX, RDT, PT, CET, 5-level paging, protection keys for
- * supervisor pages, user interrupts, AMX, WAITPKG, ENQCMD, key locker, bus-lock detection, PCONFIG, LAM, XSAVES:
- * each needs emulation, a VM-execution control, or state that a vCPU does not switch. */
+ * control, EIST, PBE, MONITOR/MWAIT, xTPR, DCA, SGX, TSX, MPX, RDT, PT, CET, 5-level paging, protection keys
+ * for supervisor pages, user interrupts, AMX, WAITPKG, ENQCMD, key locker, bus-lock detection, PCONFIG, LAM,
+ * XSAVES: each needs emulation, a VM-execution control, or state that a vCPU does not switch. */
 #define AVX512_EBX \
     (CPUID_7_EBX_AVX512F | CPUID_7_EBX_AVX512DQ | CPUID_7_EBX_AVX512_IFMA | CPUID_7_EBX_AVX512PF | \
      CPUID_7_EBX_AVX512ER | CPUID_7_EBX_AVX512CD | CPUID_7_EBX_AVX512BW | CPUID_7_EBX_AVX512VL)
@@ -234,8 +234,8 @@ result_t vcpuid_check_words(const char *what, const uint32_t want[VCPUID_NR_WORD
         char buf[48];
         unsigned bit = (unsigned)__builtin_ctz(missing);
         const char *name = vcpuid_feature_name((enum vcpuid_word)w, bit, buf, sizeof buf);
-        return reason_set(why, ERR_UNSUPP, "%s needs the CPU feature %s, which this host lacks: use a lower cpu=",
-                          what, name);
+        return reason_set(why, ERR_UNSUPP,
+                          "%s needs the CPU feature %s, which this host lacks: use a lower cpu=", what, name);
     }
     return OK;
 }

@@ -18,7 +18,7 @@ enum vmsr_result { VMSR_OK = 0, VMSR_GP, VMSR_NOT_MINE };
 /* Effects outside of this table; each may be NULL. */
 struct vmsr_ops {
     void *ctx;
-    /* The guest moved its TSC: guest-visible TSC = vclock TSC + adjust (modulo 2^64). The APIC knows already. */
+    /* The guest moved its TSC: guest-visible TSC = vclock TSC + adjust (modulo 2^64). The APIC knows. */
     void (*set_tsc_adjust)(void *ctx, uint64_t adjust);
     /* KVM clock MSRs (0x11, 0x12, 0x4b564d00, 0x4b564d01): false = #GP. */
     bool (*kvm_read)(void *ctx, uint32_t msr, uint64_t *value);

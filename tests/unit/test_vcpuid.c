@@ -79,24 +79,27 @@ static void test_vcpuid_identity(void **state) {
 /* Bits that must never show, whatever the host says. */
 static void assert_nothing_dangerous(struct bench *b) {
     struct cpuid_regs r = ask(b, 1, 0);
-    assert_int_equal(r.ecx & (CPUID_1_ECX_VMX | CPUID_1_ECX_SMX | CPUID_1_ECX_PDCM | CPUID_1_ECX_MONITOR | CPUID_1_ECX_DCA |
-                              CPUID_1_ECX_XTPR | CPUID_1_ECX_EIST | CPUID_1_ECX_TM2 | CPUID_1_ECX_DTES64 | CPUID_1_ECX_SDBG),
+    assert_int_equal(r.ecx & (CPUID_1_ECX_VMX | CPUID_1_ECX_SMX | CPUID_1_ECX_PDCM | CPUID_1_ECX_MONITOR |
+                              CPUID_1_ECX_DCA | CPUID_1_ECX_XTPR | CPUID_1_ECX_EIST | CPUID_1_ECX_TM2 |
+                              CPUID_1_ECX_DTES64 | CPUID_1_ECX_SDBG),
                      0);
     assert_int_equal(r.edx & (CPUID_1_EDX_DS | CPUID_1_EDX_ACPI | CPUID_1_EDX_TM | CPUID_1_EDX_PBE), 0);
     r = ask(b, 7, 0);
-    assert_int_equal(r.ebx & (CPUID_7_EBX_SGX | CPUID_7_EBX_HLE | CPUID_7_EBX_RTM | CPUID_7_EBX_MPX | CPUID_7_EBX_PT |
-                              CPUID_7_EBX_RDT_M | CPUID_7_EBX_RDT_A),
+    assert_int_equal(r.ebx & (CPUID_7_EBX_SGX | CPUID_7_EBX_HLE | CPUID_7_EBX_RTM | CPUID_7_EBX_MPX |
+                              CPUID_7_EBX_PT | CPUID_7_EBX_RDT_M | CPUID_7_EBX_RDT_A),
                      0);
     assert_int_equal(r.ecx & (CPUID_7_ECX_WAITPKG | CPUID_7_ECX_CET_SS | CPUID_7_ECX_LA57 | CPUID_7_ECX_PKS |
                               CPUID_7_ECX_ENQCMD | CPUID_7_ECX_SGX_LC | CPUID_7_ECX_KL | CPUID_7_ECX_TME),
                      0);
-    assert_int_equal(r.edx & (CPUID_7_EDX_AMX_TILE | CPUID_7_EDX_UINTR | CPUID_7_EDX_CET_IBT | CPUID_7_EDX_ARCH_LBR |
-                              CPUID_7_EDX_PCONFIG | CPUID_7_EDX_CORE_CAPABILITIES | CPUID_7_EDX_HYBRID),
+    assert_int_equal(r.edx & (CPUID_7_EDX_AMX_TILE | CPUID_7_EDX_UINTR | CPUID_7_EDX_CET_IBT |
+                              CPUID_7_EDX_ARCH_LBR | CPUID_7_EDX_PCONFIG | CPUID_7_EDX_CORE_CAPABILITIES |
+                              CPUID_7_EDX_HYBRID),
                      0);
     assert_int_equal(ask(b, 0xd, 1).eax & (CPUID_D_1_EAX_XSAVES | CPUID_D_1_EAX_XFD), 0);
     assert_int_equal(ask(b, 6, 0).eax, CPUID_6_EAX_ARAT);
-    static const uint32_t empty[] = {3, 5, 9, 0xa, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x1d, 0x1e, 0x20, 0x40000002,
-                                     0x40000011, 0x80000005, 0x80000009, 0xc0000000, 0xffffffff};
+    static const uint32_t empty[] = {
+        3,    5,    9,    0xa,        0xf,        0x10,       0x12,       0x14,       0x17,      0x18,
+        0x1d, 0x1e, 0x20, 0x40000002, 0x40000011, 0x80000005, 0x80000009, 0xc0000000, 0xffffffff};
     for (size_t i = 0; i < ARRAY_LEN(empty); i++)
         assert_zero(ask(b, empty[i], 0));
 }
@@ -150,7 +153,8 @@ static void test_vcpuid_levels(void **state) {
     assert_int_equal(vcpuid_xcr0(&b->v), 3);
     assert_zero(ask(b, 0xd, 0));
     build(b, CPU_BASELINE_V3, 1, HZ);
-    const uint32_t psabi3 = CPUID_1_ECX_AVX | CPUID_1_ECX_F16C | CPUID_1_ECX_FMA | CPUID_1_ECX_MOVBE | CPUID_1_ECX_XSAVE;
+    const uint32_t psabi3 =
+        CPUID_1_ECX_AVX | CPUID_1_ECX_F16C | CPUID_1_ECX_FMA | CPUID_1_ECX_MOVBE | CPUID_1_ECX_XSAVE;
     assert_true(vcpuid_has(&b->v, VCPUID_1_ECX, psabi2 | psabi3));
     assert_true(vcpuid_has(&b->v, VCPUID_7_0_EBX, CPUID_7_EBX_AVX2 | CPUID_7_EBX_BMI1 | CPUID_7_EBX_BMI2));
     assert_true(vcpuid_has(&b->v, VCPUID_EXT1_ECX, CPUID_EXT1_ECX_LZCNT));
@@ -206,7 +210,8 @@ static void test_vcpuid_host_limits(void **state) {
     assert_false(vcpuid_has(&b->v, VCPUID_EXT1_EDX, CPUID_EXT1_EDX_RDTSCP));
     assert_false(vcpuid_has(&b->v, VCPUID_7_0_ECX, CPUID_7_ECX_RDPID));
     assert_false(vcpuid_has(&b->v, VCPUID_7_0_EBX, CPUID_7_EBX_INVPCID));
-    assert_int_equal(ask(b, 7, 0).edx & (CPUID_7_EDX_IBRS_IBPB | CPUID_7_EDX_SSBD | CPUID_7_EDX_ARCH_CAPABILITIES), 0);
+    assert_int_equal(
+        ask(b, 7, 0).edx & (CPUID_7_EDX_IBRS_IBPB | CPUID_7_EDX_SSBD | CPUID_7_EDX_ARCH_CAPABILITIES), 0);
     struct vcpuid_config config = {CPU_BASELINE_V3, 1, HZ};
     assert_int_equal(vcpuid_build(&b->v, &config, &b->host, &b->why), ERR_UNSUPP);
     assert_non_null(strstr(b->why.text, "INVPCID"));
@@ -271,15 +276,16 @@ static void test_vcpuid_topology(void **state) {
 
 static void test_vcpuid_tsc_frequency_is_exact(void **state) {
     struct bench *b = *state;
-    static const uint64_t hz[] = {100000000, 1000000000, 2400000000ull, 2999998123ull, 3000000000ull, 99999873,
-                                  4294967295ull, 4294967296ull, 5000000000ull};
+    static const uint64_t hz[] = {100000000, 1000000000,    2400000000ull, 2999998123ull, 3000000000ull,
+                                  99999873,  4294967295ull, 4294967296ull, 5000000000ull};
     for (size_t i = 0; i < ARRAY_LEN(hz); i++) {
         build(b, CPU_BASELINE_V2, 1, hz[i]);
         struct cpuid_regs r = ask(b, 0x15, 0);
         assert_true(r.eax != 0 && r.ebx != 0);
         assert_true((uint64_t)r.ecx * r.ebx % r.eax == 0);
         assert_true((uint64_t)r.ecx * r.ebx / r.eax == hz[i]);
-        /* What Linux computes in 32 bits, kHz: no overflow, at most the last kHz lost per unit of the ratio. */
+        /* What Linux computes in 32 bits, kHz: no overflow, at most the last kHz lost per unit of the ratio.
+         */
         uint64_t product = (uint64_t)(r.ecx / 1000) * r.ebx;
         assert_true(product <= UINT32_MAX);
         assert_true(hz[i] / 1000 - product / r.eax <= r.ebx);
@@ -298,7 +304,8 @@ static void test_vcpuid_cr4(void **state) {
     build(b, CPU_BASELINE_V3, 1, HZ);
     assert_true(vcpuid_cr4_allowed(&b->v) == (0x7ff | BIT(16) | BIT(17) | BIT(18) | BIT(20)));
     build(b, CPU_BASELINE_HOST, 1, HZ);
-    assert_true(vcpuid_cr4_allowed(&b->v) == (0xfff | BIT(16) | BIT(17) | BIT(18) | BIT(20) | BIT(21) | BIT(22)));
+    assert_true(vcpuid_cr4_allowed(&b->v) ==
+                (0xfff | BIT(16) | BIT(17) | BIT(18) | BIT(20) | BIT(21) | BIT(22)));
 }
 
 static void test_vcpuid_check_host(void **state) {
@@ -337,7 +344,8 @@ static void test_vcpuid_check_host(void **state) {
     /* What Godwit provides itself is never missing. */
     build(b, CPU_BASELINE_V2, 1, HZ);
     vcpuid_features(&b->v, words);
-    fake_cpu_leaf(&b->cpu, 1, 0)->ecx &= ~(CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR);
+    fake_cpu_leaf(&b->cpu, 1, 0)->ecx &=
+        ~(CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR);
     fake_cpu_leaf(&b->cpu, 0x80000007, 0)->edx = 0;
     assert_int_equal(vcpuid_check_host(words, &b->host, &b->why), OK);
 }

@@ -121,9 +121,11 @@ static void test_vmsr_every_number(void **state) {
 
 static void test_vmsr_belongs_to_the_vcpu(void **state) {
     struct bench *b = *state;
-    static const uint32_t msr[] = {MSR_IA32_EFER, MSR_IA32_STAR, MSR_IA32_LSTAR, MSR_IA32_CSTAR, MSR_IA32_FMASK,
-                                   MSR_IA32_FS_BASE, MSR_IA32_GS_BASE, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX,
-                                   MSR_IA32_PAT, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP};
+    static const uint32_t msr[] = {MSR_IA32_EFER,        MSR_IA32_STAR,           MSR_IA32_LSTAR,
+                                   MSR_IA32_CSTAR,       MSR_IA32_FMASK,          MSR_IA32_FS_BASE,
+                                   MSR_IA32_GS_BASE,     MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX,
+                                   MSR_IA32_PAT,         MSR_IA32_SYSENTER_CS,    MSR_IA32_SYSENTER_ESP,
+                                   MSR_IA32_SYSENTER_EIP};
     uint64_t value;
     for (size_t i = 0; i < ARRAY_LEN(msr); i++) {
         assert_int_equal(vmsr_read(&b->m, msr[i], &value), VMSR_NOT_MINE);
@@ -178,7 +180,8 @@ static void test_vmsr_apic(void **state) {
 
 static void test_vmsr_identity(void **state) {
     struct bench *b = *state;
-    assert_true(rd(b, MSR_IA32_BIOS_SIGN_ID) >> 32 >= 0x22); /* Linux: the first good revision of this model */
+    assert_true(rd(b, MSR_IA32_BIOS_SIGN_ID) >> 32 >=
+                0x22); /* Linux: the first good revision of this model */
     wr(b, MSR_IA32_BIOS_SIGN_ID, 0);
     assert_true(rd(b, MSR_IA32_BIOS_SIGN_ID) >> 32 >= 0x22);
     assert_int_equal(rd(b, MSR_IA32_FEATURE_CONTROL), FEATURE_CONTROL_LOCK);
