@@ -35,14 +35,16 @@ static int requested(const struct vpic_chip *c, bool is_master) {
     return (int)((want + c->lowest_next) & 7);
 }
 
-static void set_input(struct vpic_chip *c, unsigned input, bool level) {
-    uint8_t bit = (uint8_t)(1u << input);
+/* Returns whether a request came or went. */
+static bool set_input(struct vpic_chip *c, unsigned input, bool level) {
+    uint8_t bit = (uint8_t)(1u << input), before = c->irr;
     bool rising = level && (c->lines & bit) == 0;
     c->lines = level ? c->lines | bit : c->lines & (uint8_t)~bit;
     if ((c->elcr & bit) != 0)
         c->irr = level ? c->irr | bit : c->irr & (uint8_t)~bit;
     else if (rising)
         c->irr |= bit;
+    return c->irr != before;
 }
 
 /* The slave's output is the master's input 2: a level while the slave asks. */
@@ -74,8 +76,8 @@ void vpic_init(struct vpic *p, struct irq_line out) {
 void vpic_set_irq(struct vpic *p, unsigned irq, bool level) {
     if (irq >= 16 || irq == I8259_CASCADE_IRQ)
         return;
-    set_input(&p->chip[irq >> 3], irq & 7, level);
-    update(p);
+    if (set_input(&p->chip[irq >> 3], irq & 7, level))
+        update(p);
 }
 
 /* One chip's half of an INTA cycle. */
