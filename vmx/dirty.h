@@ -30,8 +30,9 @@ struct dirty_log {
     struct dirty_region *region;  /* one per 512 pages */
 };
 
-/* dirty_start - ERR_BUSY (runs already), ERR_UNSUPP (PML and DBIT need ept->ad), ERR_NOMEM; nothing changed on error
- * except that some regions may have been split. Caller invalidates EPT. */
+/* dirty_start - ERR_BUSY (runs already), ERR_UNSUPP (PML and DBIT need ept->ad), ERR_NOMEM, ERR_NOENT (not all of it is
+ * mapped); the mappings are as before on error, but leaves were split and joined: the caller invalidates EPT before the
+ * next entry in any case, and after dirty_stop as well (freed tables must not be walked). */
 result_t dirty_start(struct dirty_log *d, struct ept *e, enum dirty_mode mode, uint64_t low_pages, uint64_t nr_pages) MUST_CHECK;
 void dirty_stop(struct dirty_log *d);
 bool dirty_write_fault(struct dirty_log *d, gpa_t gpa);

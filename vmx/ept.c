@@ -142,7 +142,7 @@ result_t ept_split(struct ept *e, gpa_t gpa) {
     }
 }
 
-/* Join the 512 entries below `entry` into one leaf of level `shift` if they are full-right, contiguous leaves. */
+/* Join the 512 entries below `entry` into one leaf of level `shift`, with all rights, if they are contiguous leaves. */
 static bool join_entry(struct ept *e, uint64_t *entry, unsigned shift) {
     unsigned below = shift - 9;
     uint64_t *table = table_of(e, *entry);
@@ -160,20 +160,20 @@ static bool join_entry(struct ept *e, uint64_t *entry, unsigned shift) {
 }
 
 void ept_join(struct ept *e, gpa_t gpa) {
-    uint64_t *path[2];
     if (gpa >= GPA_END)
         return;
-    uint64_t *table = e->mem->to_virt(e->root);
-    for (unsigned s = 39, i = 0; s >= LARGE_SHIFT; s -= 9) {
-        uint64_t *entry = &table[index_at(gpa, s)];
-        if (!is_present(*entry) || is_leaf(*entry, s))
+    uint64_t *root = e->mem->to_virt(e->root);
+    uint64_t *path[] = {&root[index_at(gpa, 39)], NULL, NULL};
+    for (unsigned i = 0, s = 39; i < 2; i++, s -= 9) {
+        if (!is_present(*path[i]) || is_leaf(*path[i], s))
             return;
-        if (s < 39)
-            path[i++] = entry;
-        table = table_of(e, *entry);
+        path[i + 1] = &table_of(e, *path[i])[index_at(gpa, s - 9)];
     }
-    if (join_entry(e, path[1], LARGE_SHIFT) && e->huge)
-        join_entry(e, path[0], HUGE_SHIFT);
+    bool is_large = is_present(*path[2]) && is_leaf(*path[2], LARGE_SHIFT);
+    if (is_present(*path[2]) && !is_large)
+        is_large = join_entry(e, path[2], LARGE_SHIFT);
+    if (is_large && e->huge)
+        join_entry(e, path[1], HUGE_SHIFT);
 }
 
 uint64_t *ept_leaf_table(const struct ept *e, gpa_t gpa) {
