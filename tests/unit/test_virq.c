@@ -343,6 +343,100 @@ static void test_virq_snapshot(void **state) {
     assert_int_equal(snap_end(&s, NULL), ERR_CORRUPT);
 }
 
+/* A guest that writes anything anywhere, fixed seed. */
+static uint32_t next_random(uint64_t *seed) {
+    *seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(*seed >> 33);
+}
+
+static void random_step(struct bench *b, uint64_t *seed) {
+    static const uint16_t ports[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1};
+    uint32_t what = next_random(seed) % 12, x = next_random(seed), value = next_random(seed);
+    struct vlapic *l = &b->v.lapic[x % CPUS];
+    uint64_t msr_value;
+    bool taken = false;
+    switch (what) {
+    case 0:
+        bus_pio_write(&b->bus, ports[x % ARRAY_LEN(ports)], 1, value);
+        break;
+    case 1:
+        bus_pio_read(&b->bus, ports[x % ARRAY_LEN(ports)], 1u << value % 3);
+        break;
+    case 2:
+        io_wr(b, x % 0x48, value & (x & 0x100 ? ~0x10000u : ~0u));
+        break;
+    case 3:
+        virq_set_gsi(&b->v, x % (VIRQ_NR_GSIS + 1), (value & 1) != 0);
+        break;
+    case 4:
+        virq_msi(&b->v, 0xfee00000u | (x & 0xfffffu), value & 0x7fff);
+        break;
+    case 5:
+        vlapic_mmio_write(l, value >> 16 & 0x3f0, 4, next_random(seed));
+        break;
+    case 6:
+        vlapic_mmio_read(l, value & 0xfff, 1u << (value >> 12 & 3));
+        break;
+    case 7:
+        taken = vlapic_msr_write(l, 0x800 + (value & 0x3f), next_random(seed) & 0x7ffffu);
+        break;
+    case 8:
+        taken = vlapic_msr_read(l, 0x800 + (value & 0x3f), &msr_value);
+        break;
+    case 9:
+        if (value % 8 == 0)
+            taken = vlapic_write_base(l, LAPIC_DEFAULT_BASE | (value & 0xf00), 40);
+        else
+            lapic_wr(b, x % CPUS, LAPIC_SVR, 0x1ff);
+        break;
+    case 10:
+        b->time.tsc_offset += value % 1000000;
+        vlapic_run(l);
+        vlapic_write_tsc_deadline(l, b->time.tsc_offset + x % 100000);
+        break;
+    default:
+        if (vlapic_accept(l) >= 16 && (value & 1) != 0)
+            vlapic_eoi(l);
+        vlapic_accept_nmi(l);
+        break;
+    }
+    (void)taken;
+}
+
+/* What is derived is always what a copy would derive from the rest. */
+static void assert_copy_is_equal(struct bench *b, struct virq *copy) {
+    static uint8_t buf[8192];
+    struct snap s;
+    size_t n = 0;
+    snap_begin_save(&s, buf, sizeof buf);
+    virq_snapshot(&b->v, &s);
+    assert_int_equal(snap_end(&s, &n), OK);
+    snap_begin_load(&s, buf, n);
+    virq_snapshot(copy, &s);
+    assert_int_equal(snap_end(&s, NULL), OK);
+    for (unsigned i = 0; i < CPUS; i++) {
+        copy->lapic[i].env = b->v.lapic[i].env;
+        assert_memory_equal(&copy->lapic[i], &b->v.lapic[i], sizeof(struct vlapic));
+        copy->lapic[i].env = &copy->env;
+    }
+    assert_memory_equal(copy->pic.chip, b->v.pic.chip, sizeof b->v.pic.chip);
+    assert_int_equal(copy->pic.intr, b->v.pic.intr);
+    assert_memory_equal(copy->ioapic.rte, b->v.ioapic.rte, sizeof b->v.ioapic.rte);
+    assert_int_equal(copy->ioapic.waiting, b->v.ioapic.waiting);
+}
+
+static void test_virq_random_guest(void **state) {
+    struct bench *b = *state;
+    static struct virq copy;
+    uint64_t seed = 1;
+    virq_init(&copy, CPUS, &b->time, NULL);
+    for (unsigned step = 0; step < 200000; step++) {
+        random_step(b, &seed);
+        if (step % 16 == 0)
+            assert_copy_is_equal(b, &copy);
+    }
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -350,7 +444,7 @@ int main(void) {
         T(test_virq_ioapic_eoi_register), T(test_virq_shared_vector), T(test_virq_ioapic_modes),
         T(test_virq_lowest_takes_turns), T(test_virq_irq0_reaches_pin_2), T(test_virq_virtual_wire),
         T(test_virq_extint_by_ioapic), T(test_virq_msi), T(test_virq_shorthands), T(test_virq_apic_page),
-        T(test_virq_timer), T(test_virq_snapshot),
+        T(test_virq_timer), T(test_virq_snapshot), T(test_virq_random_guest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
