@@ -267,7 +267,7 @@ static bool is_extending(const struct decoder *d, const struct row *r) {
     return r->op == MMIO_OP_MOV && r->form == FORM_R_M;
 }
 
-static result_t decode_any(const uint8_t *bytes, unsigned n, enum mmio_mode mode, struct mmio_insn *out) {
+static __attribute__((noinline)) result_t decode_any(const uint8_t *bytes, unsigned n, enum mmio_mode mode, struct mmio_insn *out) {
     struct decoder d = {.p = bytes, .n = MIN(n, MMIO_INSN_MAX), .mode = mode, .segment = MMIO_DS};
     const struct row *found = take_opcode(&d);
     if (found == NULL)
@@ -302,31 +302,46 @@ static result_t decode_any(const uint8_t *bytes, unsigned n, enum mmio_mode mode
     return OK;
 }
 
-/* MOV r32/r64,[m] and MOV [m],r32/r64 in 64-bit code without prefixes but REX: nearly all of what drivers do.
- * */
-result_t mmio_decode(const uint8_t *bytes, unsigned n, enum mmio_mode mode, struct mmio_insn *out) {
-    if (mode == MMIO_MODE_64 && n >= 8) {
-        unsigned rex = (bytes[0] & 0xf0u) == 0x40 ? bytes[0] & 0xfu : 0x10;
-        unsigned pos = rex < 0x10 ? 1 : 0;
-        unsigned opcode = bytes[pos], modrm = bytes[pos + 1], mod = modrm >> 6, rm = modrm & 7;
-        if ((opcode | 2) == 0x8b && mod != 3) {
-            unsigned base = rm == 4 ? bytes[pos + 2] & 7u : rm;
-            unsigned disp = mod == 1 ? 1 : mod == 2 || base == 5 ? 4 : 0;
-            unsigned size = rex & REX_W ? 8 : 4;
-            *out = (struct mmio_insn){
-                .len = (uint8_t)(pos + 2 + (rm == 4) + disp),
-                .op = MMIO_OP_MOV,
-                .dir = opcode == 0x8b ? MMIO_LOAD : MMIO_STORE,
-                .size = (uint8_t)size,
-                .op_size = (uint8_t)size,
-                .addr_size = 8,
-                .source = MMIO_SOURCE_REG,
-                .reg = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R) << 1),
-                .segment = MMIO_DS,
-                .mem_dst = opcode == 0x89,
-            };
-            return OK;
-        }
+/* What plain moves have in common: copying it and setting four octets is quicker than setting each field. */
+#define PLAIN_MOVE(direction, from, to_memory) \
+    { \
+        .op = MMIO_OP_MOV, .dir = direction, .addr_size = 8, .source = from, .segment = MMIO_DS, .mem_dst = to_memory \
     }
-    return decode_any(bytes, n, mode, out);
+static const struct mmio_insn plain_load = PLAIN_MOVE(MMIO_LOAD, MMIO_SOURCE_REG, false);
+static const struct mmio_insn plain_store = PLAIN_MOVE(MMIO_STORE, MMIO_SOURCE_REG, true);
+static const struct mmio_insn plain_immediate = PLAIN_MOVE(MMIO_STORE, MMIO_SOURCE_IMM, true);
+
+#define FAST_OCTETS 12u /* REX, opcode, ModRM, SIB, displacement, immediate */
+
+/* MOV between a 32- or 64-bit register and memory, and of an immediate to memory, in 64-bit code without prefixes but
+ * REX: nearly all of what drivers do. All else goes through decode_any. */
+result_t mmio_decode(const uint8_t *bytes, unsigned n, enum mmio_mode mode, struct mmio_insn *out) {
+    if (mode != MMIO_MODE_64 || n < FAST_OCTETS)
+        return decode_any(bytes, n, mode, out);
+    unsigned rex = bytes[0], len = 3;
+    const uint8_t *p = bytes + 1;
+    if ((rex & 0xf0) != 0x40)
+        rex = 0, len = 2, p = bytes;
+    unsigned opcode = p[0], modrm = p[1], base = modrm & 7;
+    if (((opcode | 2) != 0x8b && opcode != 0xc7) || modrm >= 0xc0 || (opcode == 0xc7 && (modrm & 0x38) != 0))
+        return decode_any(bytes, n, mode, out);
+    if (base == 4)
+        base = p[2] & 7u, len++;
+    if (modrm >= 0x80 || (modrm < 0x40 && base == 5))
+        len += 4;
+    else if (modrm >= 0x40)
+        len++;
+    if (opcode == 0xc7) {
+        int32_t imm;
+        memcpy(&imm, bytes + len, sizeof(imm));
+        *out = plain_immediate;
+        out->imm = (uint64_t)(int64_t)imm;
+        len += 4;
+    } else {
+        *out = opcode == 0x8b ? plain_load : plain_store;
+        out->reg = (uint8_t)((modrm >> 3 & 7) | (rex & REX_R) << 1);
+    }
+    out->len = (uint8_t)len;
+    out->size = out->op_size = rex & REX_W ? 8 : 4;
+    return OK;
 }

@@ -218,10 +218,25 @@ static result_t do_string(const struct machine *m, bool *again) {
     return OK;
 }
 
+/* The plain moves of 4 octets, without the general machinery. */
+static result_t move4(const struct mmio_insn *insn, uint64_t regs[16], const struct mmio_access *access) {
+    uint64_t v;
+    if (insn->mem_dst) {
+        v = insn->source == MMIO_SOURCE_REG ? regs[insn->reg] : insn->imm;
+        return access->write(access->ctx, MMIO_PLACE_FAULT, 0, 4, (uint32_t)v);
+    }
+    result_t r = access->read(access->ctx, MMIO_PLACE_FAULT, 0, 4, &v);
+    if (r == OK)
+        regs[insn->reg] = (uint32_t)v;
+    return r;
+}
+
 result_t mmio_emulate(const struct mmio_insn *insn, uint64_t regs[16], uint64_t *rflags,
                       const struct mmio_access *access, bool *again) {
-    const struct machine m = {insn, regs, rflags, access};
     *again = false;
+    if (insn->op == MMIO_OP_MOV && insn->size == 4 && insn->op_size == 4)
+        return move4(insn, regs, access);
+    const struct machine m = {insn, regs, rflags, access};
     if (insn->op == MMIO_OP_MOV)
         return do_mov(&m);
     if (insn->op >= MMIO_OP_ADD && insn->op <= MMIO_OP_DEC)

@@ -475,17 +475,20 @@ static void test_mmio_refused(void **state) {
 /* The short cut for plain moves gives what the complete decoder gives. */
 static void test_mmio_fast_path(void **state) {
     (void)state;
+    static const uint8_t opcodes[] = {0x89, 0x8b, 0xc7};
     for (unsigned rex = 0x3f; rex < 0x50; rex++) {
-        for (unsigned opcode = 0x89; opcode <= 0x8b; opcode += 2) {
-            for (unsigned modrm = 0; modrm < 0xc0; modrm++) {
+        for (unsigned k = 0; k < ARRAY_LEN(opcodes); k++) {
+            for (unsigned modrm = 0; modrm < 0xc0;
+                 modrm += opcodes[k] == 0xc7 && (modrm & 7) == 7 ? 0x39 : 1) {
                 uint8_t bytes[16] = {0};
                 unsigned n = 0;
                 struct mmio_insn fast, slow;
                 if (rex >= 0x40)
                     bytes[n++] = (uint8_t)rex;
-                bytes[n++] = (uint8_t)opcode;
+                bytes[n++] = opcodes[k];
                 bytes[n++] = (uint8_t)modrm;
-                bytes[n] = (uint8_t)(modrm * 37);
+                for (unsigned i = n; i < 15; i++)
+                    bytes[i] = (uint8_t)(modrm * 37 + i * 59);
                 assert_int_equal(mmio_decode(bytes, sizeof(bytes), MMIO_MODE_64, &fast), OK);
                 uint8_t other[16] = {0x3e}; /* a prefix without effect, which the short cut does not know */
                 memcpy(other + 1, bytes, 15);
