@@ -17,6 +17,8 @@
 #define RESET_WAIT_US 5000u
 #define BUFS_PER_RUN (LARGE_SIZE / NIC_RX_BUF_BYTES)
 #define RUN_ORDER FRAMES_MAX_ORDER
+#define RX_RING_BYTES (E1000_RX_DESCS * sizeof(struct e1000_rx_desc))
+#define RINGS_ORDER 3u /* 32 KiB */
 #define ARMED_CAUSES (E1000_INT_RXT0 | E1000_INT_RXO | E1000_INT_RXDMT0 | E1000_INT_LSC)
 
 struct e1000 {
@@ -31,8 +33,7 @@ _Static_assert(sizeof(struct e1000) <= PAGE_SIZE << 6, "allocated as one run of 
 #define E1000_ORDER 6u
 
 static const uint16_t supported[] = {
-    E1000_DEV_82540EM, E1000_DEV_82545EM, E1000_DEV_82544GC,
-    E1000_DEV_82543GC, E1000_DEV_82546EB, E1000_DEV_82574L,
+    E1000_DEV_82540EM, E1000_DEV_82545EM, E1000_DEV_82544GC, E1000_DEV_82546EB, E1000_DEV_82574L,
 };
 
 bool e1000_supports(const struct pci_dev *dev) {
@@ -147,11 +148,11 @@ static result_t start_rings(struct e1000 *e) {
             return fail(ERR_NOMEM);
         e->run[i] = phys_to_virt(pa);
     }
-    hpa_t rings = frames_alloc(1);
+    hpa_t rings = frames_alloc(RINGS_ORDER);
     if (rings == 0)
         return fail(ERR_NOMEM);
     e1000_rx_init(&e->rx, e->regs, phys_to_virt(rings), rings, buffer_at, e);
-    e1000_tx_init(&e->tx, e->regs, phys_to_virt(rings + PAGE_SIZE), rings + PAGE_SIZE);
+    e1000_tx_init(&e->tx, e->regs, phys_to_virt(rings + RX_RING_BYTES), rings + RX_RING_BYTES);
     e->nic.rx_spare = e->rx.nr_spare;
     e->nic.nr_rx_bufs = E1000_RX_BUFS;
 
@@ -164,8 +165,8 @@ static result_t start_rings(struct e1000 *e) {
               E1000_RCTL_EN | E1000_RCTL_MPE | E1000_RCTL_BAM | E1000_RCTL_BSIZE_2048 | E1000_RCTL_SECRC);
     return OK;
 }
-_Static_assert(E1000_RX_DESCS * sizeof(struct e1000_rx_desc) <= PAGE_SIZE, "one frame per ring");
-_Static_assert(E1000_TX_DESCS * sizeof(struct e1000_tx_desc) <= PAGE_SIZE, "one frame per ring");
+_Static_assert(RX_RING_BYTES + E1000_TX_DESCS * sizeof(struct e1000_tx_desc) <= PAGE_SIZE << RINGS_ORDER,
+               "both rings in one run");
 
 static struct e1000 *of_nic(struct nic *nic) {
     return container_of(nic, struct e1000, nic);

@@ -8,8 +8,8 @@
 #include "drivers/nic.h"
 #include "kernel/hw/e1000_regs.h"
 
-#define E1000_RX_DESCS 256u
-#define E1000_RX_BUFS 2048u /* 4 MiB: the ring, plus more than one receive window of full frames */
+#define E1000_RX_DESCS 1024u /* more than a receive window of full frames: a busy CPU loses none of them */
+#define E1000_RX_BUFS 2048u  /* 4 MiB: the ring, and as many that the receiver may keep */
 
 struct e1000_rx {
     volatile void *regs;

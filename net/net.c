@@ -14,6 +14,7 @@
 #include "lwip/netif.h"
 #include "lwip/timeouts.h"
 #include "net/addr.h"
+#include "net/gro.h"
 #include "net/netif_nic.h"
 #include "net/port.h"
 #include "net/stream_poll.h"
@@ -146,7 +147,7 @@ result_t net_init(const struct net_config *config, struct reason *why) {
 bool net_poll(void) {
     if (nic == NULL)
         return false;
-    unsigned frames = nic_poll(nic, RX_BUDGET);
+    unsigned frames = netif_nic_poll(RX_BUDGET);
     sys_check_timeouts();
     bool events = stream_poll(frames == 0);
     nic_flush(nic);
@@ -189,6 +190,7 @@ void net_info(struct net_info *out) {
     out->link = nic_link(nic);
     out->card_stats = nic->stats;
     out->rx_kept = c->rx_kept;
+    out->rx_merged = gro_merged();
     out->rx_copied = c->rx_copied;
     out->rx_dropped = c->rx_dropped;
     out->tx_copied = c->tx_copied;

@@ -33,7 +33,7 @@ struct net_info {
     enum net_dhcp dhcp;
     struct nic_link link;
     struct nic_stats card_stats;
-    uint64_t rx_kept, rx_copied, rx_dropped, tx_copied, tx_dropped, tx_cut;
+    uint64_t rx_kept, rx_copied, rx_dropped, rx_merged, tx_copied, tx_dropped, tx_cut;
     size_t heap_used, heap_peak;
     uint64_t heap_failures;
     unsigned nr_streams;

@@ -14,6 +14,7 @@
 #include "lwip/prot/tcp.h"
 #include "net/checksum.h"
 #include "net/copy.h"
+#include "net/gro.h"
 #include "net/port.h"
 #include "net/wire.h"
 
@@ -95,9 +96,14 @@ static bool receive(void *ctx, struct nic_buf *buf) {
         counters.rx_kept++;
     else
         counters.rx_copied++;
-    if (interface->input(p, interface) != ERR_OK)
-        pbuf_free(p);
+    gro_input(interface, p);
     return keep;
+}
+
+unsigned netif_nic_poll(unsigned budget) {
+    unsigned n = nic_poll(nic, budget);
+    gro_flush(interface);
+    return n;
 }
 
 static void sent(void *ctx, void *cookie) {

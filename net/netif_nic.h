@@ -19,6 +19,9 @@ struct netif_counters {
 
 /* netif_nic_add - register nic as lwIP's interface, down. Errors: ERR_NOMEM. */
 result_t netif_nic_add(struct netif *netif, struct nic *nic) MUST_CHECK;
+/* netif_nic_poll - hand at most `budget` frames to lwIP; returns how many frames came in or were finished
+ * sending. */
+unsigned netif_nic_poll(unsigned budget);
 const struct netif_counters *netif_nic_counters(void);
 
 #endif

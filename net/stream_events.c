@@ -8,6 +8,8 @@
 #include "net/addr.h"
 #include "net/stream_poll.h"
 
+#define ACK_AT (2u * TCP_MSS)
+
 /* Foreign codes end here. */
 static void explain(struct stream *s, err_t err) {
     char peer[NET_ADDR_TEXT_LEN];
@@ -54,7 +56,6 @@ err_t stream_on_connected(void *arg, struct tcp_pcb *pcb, err_t err) {
 
 err_t stream_on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
     struct stream *s = arg;
-    (void)pcb;
     (void)err;
     if (p == NULL) {
         s->pending |= BIT(STREAM_EOF);
@@ -62,6 +63,8 @@ err_t stream_on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
     }
     stream_rx_append(s, p);
     s->pending |= BIT(STREAM_READABLE);
+    if (p->tot_len >= ACK_AT)
+        tcp_ack_now(pcb); /* a merged segment stands for many */
     return ERR_OK;
 }
 

@@ -216,6 +216,13 @@ static void test_stream_bulk_with_everything(void **state) {
     transfer(4 * MIB, 4 * MIB);
 }
 
+/* Damaged packets never reach the reader, whoever checks them. */
+static void test_stream_bulk_with_damage(void **state) {
+    (void)state;
+    wire_faults.damage_permille = 10;
+    transfer(6 * MIB, 2 * MIB);
+}
+
 static void test_stream_bulk_loss_without_cutting(void **state) {
     (void)state;
     wire_faults.no_cutting = true;
@@ -462,6 +469,7 @@ int main(int argc, char **argv) {
         T(test_stream_bulk_without_cutting),
         T(test_stream_bulk_with_loss),
         T(test_stream_bulk_with_everything),
+        T(test_stream_bulk_with_damage),
         T(test_stream_bulk_loss_without_cutting),
         T(test_stream_write_is_all_or_nothing),
         T(test_stream_slow_reader),

@@ -12,7 +12,7 @@
 #define WIRE_PEER 0x0a000002u
 
 struct wire_faults {
-    unsigned loss_permille, double_permille, late_permille;
+    unsigned loss_permille, double_permille, late_permille, damage_permille;
     bool dead;       /* nothing gets through */
     bool no_cutting; /* the card cannot do TSO */
 };
