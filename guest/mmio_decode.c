@@ -267,7 +267,8 @@ static bool is_extending(const struct decoder *d, const struct row *r) {
     return r->op == MMIO_OP_MOV && r->form == FORM_R_M;
 }
 
-static __attribute__((noinline)) result_t decode_any(const uint8_t *bytes, unsigned n, enum mmio_mode mode, struct mmio_insn *out) {
+static __attribute__((noinline)) result_t decode_any(const uint8_t *bytes, unsigned n, enum mmio_mode mode,
+                                                     struct mmio_insn *out) {
     struct decoder d = {.p = bytes, .n = MIN(n, MMIO_INSN_MAX), .mode = mode, .segment = MMIO_DS};
     const struct row *found = take_opcode(&d);
     if (found == NULL)
@@ -305,7 +306,8 @@ static __attribute__((noinline)) result_t decode_any(const uint8_t *bytes, unsig
 /* What plain moves have in common: copying it and setting four octets is quicker than setting each field. */
 #define PLAIN_MOVE(direction, from, to_memory) \
     { \
-        .op = MMIO_OP_MOV, .dir = direction, .addr_size = 8, .source = from, .segment = MMIO_DS, .mem_dst = to_memory \
+        .op = MMIO_OP_MOV, .dir = direction, .addr_size = 8, .source = from, .segment = MMIO_DS, \
+        .mem_dst = to_memory \
     }
 static const struct mmio_insn plain_load = PLAIN_MOVE(MMIO_LOAD, MMIO_SOURCE_REG, false);
 static const struct mmio_insn plain_store = PLAIN_MOVE(MMIO_STORE, MMIO_SOURCE_REG, true);
@@ -313,8 +315,8 @@ static const struct mmio_insn plain_immediate = PLAIN_MOVE(MMIO_STORE, MMIO_SOUR
 
 #define FAST_OCTETS 12u /* REX, opcode, ModRM, SIB, displacement, immediate */
 
-/* MOV between a 32- or 64-bit register and memory, and of an immediate to memory, in 64-bit code without prefixes but
- * REX: nearly all of what drivers do. All else goes through decode_any. */
+/* MOV between a 32- or 64-bit register and memory, and of an immediate to memory, in 64-bit code without
+ * prefixes but REX: nearly all of what drivers do. All else goes through decode_any. */
 result_t mmio_decode(const uint8_t *bytes, unsigned n, enum mmio_mode mode, struct mmio_insn *out) {
     if (mode != MMIO_MODE_64 || n < FAST_OCTETS)
         return decode_any(bytes, n, mode, out);

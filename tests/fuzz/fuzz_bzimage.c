@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_bzimage.c - any octets as a kernel file. First octet: length of the initrd; second: of the command line.
+/* fuzz_bzimage.c - any octets as a kernel file. First octet: length of the initrd; second: of the command
+ * line.
  * A refused file leaves guest memory alone; an accepted one lies in RAM, and nothing overlaps. */
 #include <string.h>
 

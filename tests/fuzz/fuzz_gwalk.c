@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_gwalk.c - hostile page tables: the input is the control registers, an address, and the first pages of RAM. */
+/* fuzz_gwalk.c - hostile page tables: the input is the control registers, an address, and the first pages of
+ * RAM. */
 #include <string.h>
 
 #include "guest/gwalk.h"

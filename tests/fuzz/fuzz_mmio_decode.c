@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz_mmio_decode.c - any octets as an instruction, in any mode; then perform it.
- * Every shorter piece of an accepted instruction is "too short"; a prefix without effect changes the length alone. */
+ * Every shorter piece of an accepted instruction is "too short"; a prefix without effect changes the length
+ * alone. */
 #include <string.h>
 
 #include "guest/mmio_decode.h"

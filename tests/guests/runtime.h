@@ -46,7 +46,8 @@ static inline void rt_wrmsr(uint32_t msr, uint64_t v) {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
 }
 
-/* Interrupts. Handlers run with interrupts off; EOI is theirs. An exception without handler prints and stops. */
+/* Interrupts. Handlers run with interrupts off; EOI is theirs. An exception without handler prints and stops.
+ * */
 typedef void (*rt_handler)(void);
 void rt_irq_set(unsigned vector, rt_handler handler);
 static inline void rt_irq_enable(void) {
@@ -55,7 +56,8 @@ static inline void rt_irq_enable(void) {
 static inline void rt_irq_disable(void) {
     __asm__ volatile("cli" : : : "memory");
 }
-/* rt_timer - the local APIC's timer: LAPIC_TIMER_ONESHOT, _PERIODIC or _TSC_DEADLINE; interrupts come at vector. */
+/* rt_timer - the local APIC's timer: LAPIC_TIMER_ONESHOT, _PERIODIC or _TSC_DEADLINE; interrupts come at
+ * vector. */
 void rt_timer(unsigned mode, unsigned vector);
 /* rt_wait - enable interrupts, halt until one came, disable them. */
 static inline void rt_wait(void) {
