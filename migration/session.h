@@ -77,6 +77,7 @@ struct session {
     struct net_addr peer;
     char peer_host[WIRE_HOST_LEN];
     uint8_t peer_boot_id[WIRE_ID_LEN];
+    uint16_t peer_version_max;
     uint8_t *scratch; /* for SECTION records */
     uint64_t start_ns;
     uint32_t percent;

@@ -13,7 +13,7 @@ static void send_hello_ack(struct session *s) {
     struct wire_msg msg = {.type = WIRE_HELLO_ACK};
     struct wire_hello_ack *m = &msg.u.hello_ack;
     m->magic = WIRE_MAGIC;
-    m->version = WIRE_VERSION_MAX;
+    m->version = (uint16_t)MIN(s->peer_version_max, WIRE_VERSION_MAX);
     memcpy(m->boot_id, s->host->cfg.boot_id, WIRE_ID_LEN);
     memcpy(m->peer_nonce, s->nonce, WIRE_ID_LEN);
     host_random(s->host, m->nonce, WIRE_ID_LEN);
@@ -197,6 +197,7 @@ static void take_hello(struct session *s, const struct wire_hello *m, struct tar
     if (!ev->match)
         (void)reason_set(why, OK, "protocol versions %u to %u were offered, this host speaks %u to %u; install the same "
                          "version on both hosts", m->version_min, m->version_max, WIRE_VERSION_MIN, WIRE_VERSION_MAX);
+    s->peer_version_max = m->version_max;
     memcpy(s->peer_host, m->host, sizeof s->peer_host);
     memcpy(s->peer_boot_id, m->boot_id, WIRE_ID_LEN);
     memcpy(s->nonce, m->nonce, WIRE_ID_LEN);
