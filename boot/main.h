@@ -5,9 +5,9 @@
 #ifndef BOOT_MAIN_H
 #define BOOT_MAIN_H
 
+#include "console/console.h"
 #include "kernel/boot_info.h"
 #include "kernel/config.h"
-#include "net/stream.h"
 
 void kernel_main(const struct boot_info *info) NORETURN;
 
@@ -20,12 +20,12 @@ void main_define_vms(const struct boot_info *info);
 
 /* main_services.c */
 void main_init_entropy(const struct boot_info *info);
-void main_random(void *buf, size_t len);
 void main_init_vmx(void);
 void main_init_net(void);
 void main_init_migration(void);
 
 /* main_console.c */
+struct console *main_console(void);
 void main_init_console(const struct boot_info *info);
 bool main_poll_console(void);
 

@@ -60,7 +60,7 @@ static void define_vm(const struct config_vm *c) {
         [CONFIG_DIRTY_AUTO] = DIRTY_AUTO, [CONFIG_DIRTY_PML] = DIRTY_PML, [CONFIG_DIRTY_DBIT] = DIRTY_DBIT,
         [CONFIG_DIRTY_WP] = DIRTY_WP};
     struct vm_spec spec = {.memory_bytes = c->memory_bytes, .nr_vcpus = c->nr_vcpus, .cpu = baselines[c->cpu],
-                           .dirty = methods[c->dirty], .autostart = c->autostart};
+                           .dirty = methods[c->dirty], .autostart = c->autostart && !c->broken, .broken = c->broken};
     memcpy(spec.name, c->name, sizeof spec.name);
     memcpy(spec.kernel, c->kernel, sizeof spec.kernel);
     memcpy(spec.initrd, c->initrd, sizeof spec.initrd);
@@ -81,6 +81,5 @@ void main_define_vms(const struct boot_info *info) {
     (void)info;
     vm_set_files(boot_file);
     for (unsigned i = 0; i < config.nr_vms; i++)
-        if (!config.vm[i].broken)
-            define_vm(&config.vm[i]);
+        define_vm(&config.vm[i]);
 }

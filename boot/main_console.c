@@ -17,6 +17,10 @@
 static struct console console;
 static struct console_ops ops;
 
+struct console *main_console(void) {
+    return &console;
+}
+
 static void show_log_line(const char *line) {
     console_print_async(&console, line);
 }

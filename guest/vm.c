@@ -14,6 +14,7 @@
 #include "guest/vm_run.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
+#include "kernel/random.h"
 #include "kernel/time.h"
 
 #define MAX_VMS VM_SLOTS
@@ -199,10 +200,14 @@ result_t vm_boot(const char *name, struct reason *why) {
     if (slots[i].live != NULL)
         return reason_set(why, ERR_EXIST, "VM %s is %s already; `vm stop %s` ends it", name,
                           vm_state_str(slots[i].live->state), name);
+    if (slots[i].spec.broken)
+        return reason_set(why, ERR_INVAL, "VM %s: its section of godwit.cfg has a mistake (`log` shows it); mend it and restart",
+                          name);
     struct vm *vm;
     result_t r = vm_create(&slots[i].spec, VM_PAUSED, &vm, why);
     if (r != OK)
         return r;
+    random_bytes(vm->uuid, sizeof vm->uuid);
     r = vm_load_boot(vm, why);
     if (r != OK) {
         vm_destroy(vm);

@@ -48,6 +48,7 @@ struct vm_spec {
     enum cpu_baseline cpu;
     enum dirty_method dirty;
     bool autostart;
+    bool broken; /* its configuration has a mistake: listed, not started. Does not travel */
 };
 
 /* vm_create - allocate memory and devices. state: VM_PAUSED for a local start, VM_INCOMING for a migration target.
