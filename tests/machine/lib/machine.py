@@ -122,13 +122,14 @@ class Machine:
             if start + SEND_CHUNK < len(data):
                 self.wire.run_for(SEND_PAUSE_US / 1e6)
 
-    def run(self, command, prompt=r"godwit> ", limit=30.0):
-        """Type a command, wait for the next prompt; returns what was printed in between."""
+    def run(self, command, prompt=r"godwit:\w+> ", limit=30.0):
+        """Type a command, wait for its echo and for the next prompt; returns what was printed in between."""
+        self.console.consumed = len(self.console.text)
         self.send(command + "\r")
+        self.expect(re.escape(command) + r"\r*\n", limit)
         begin = self.console.consumed
         match = self.expect(prompt, limit)
-        printed = ESCAPE.sub("", self.console.text[begin:match.start()]).replace("\r", "")
-        return printed.split("\n", 1)[1] if "\n" in printed else ""
+        return ESCAPE.sub("", self.console.text[begin:match.start()]).replace("\r", "")
 
     def wait_exit(self, limit=30.0):
         """Wait until the machine has switched itself off."""
