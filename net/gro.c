@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/gro.h"
 
+#include <string.h>
+
 #include "lwip/pbuf.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ethernet.h"
@@ -50,9 +52,11 @@ static uint32_t data_len(const struct pbuf *p) {
 }
 
 static bool checksums_match(const struct headers *h, uint32_t len) {
-    uint64_t pseudo = lwip_htons(IP_PROTO_TCP) + lwip_htons((u16_t)(TCP_HLEN + len));
-    pseudo += checksum_sum(0, &h->ip.src, 2 * sizeof h->ip.src);
-    return checksum_sum(0, &h->ip, IP_HLEN) == 0xffff &&
+    uint32_t word[IP_HLEN / sizeof(uint32_t)];
+    memcpy(word, &h->ip, sizeof word);
+    uint64_t addresses = (uint64_t)word[3] + word[4];
+    uint64_t pseudo = addresses + lwip_htons(IP_PROTO_TCP) + lwip_htons((u16_t)(TCP_HLEN + len));
+    return checksum_fold(addresses + word[0] + word[1] + word[2]) == 0xffff &&
            checksum_sum(pseudo, &h->tcp, TCP_HLEN + len) == 0xffff;
 }
 
