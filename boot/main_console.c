@@ -6,6 +6,7 @@
 #include "console/ops_real.h"
 #include "kernel/acpi.h"
 #include "kernel/log_ring.h"
+#include "kernel/loop.h"
 #include "kernel/paging.h"
 #include "kernel/serial.h"
 #include "kernel/time.h"
@@ -36,6 +37,9 @@ static void report_cpu(void (*line)(void *ctx, const char *text), void *ctx) {
         return;
     }
     vmx_caps_report(vmx_get_caps(), line, ctx);
+    snprintf(text, sizeof text, "CPU 0: idle %lu us of %lu us since boot", (unsigned long)(loop_idle_ns() / 1000),
+             (unsigned long)(time_now_ns() / 1000));
+    line(ctx, text);
     struct paging_audit audit;
     paging_audit(&audit);
     snprintf(text, sizeof text, "hypervisor mappings: %lu leaves, %lu writable and executable, %lu open to user mode",

@@ -18,16 +18,13 @@ static void on_pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value
     vm_touch_port(vm, port);
 }
 
-static bool on_irq_pending(void *ctx) {
-    return virq_has_vector(&((struct vm *)ctx)->irq);
+static unsigned on_pending(void *ctx) {
+    const struct vm *vm = ctx;
+    return (virq_has_vector(&vm->irq) ? VCPU_PENDING_IRQ : 0) | (virq_nmi_pending(&vm->irq) ? VCPU_PENDING_NMI : 0);
 }
 
 static int on_irq_accept(void *ctx) {
     return virq_accept(&((struct vm *)ctx)->irq);
-}
-
-static bool on_nmi_pending(void *ctx) {
-    return virq_nmi_pending(&((struct vm *)ctx)->irq);
 }
 
 static bool on_nmi_accept(void *ctx) {
@@ -70,15 +67,22 @@ static uint64_t on_xcr0_allowed(void *ctx) {
     return vcpuid_xcr0(&((struct vm *)ctx)->cpuid);
 }
 
+/* Most leaves are constant; these depend on the moment. */
+static bool depends_on_context(uint32_t leaf) {
+    return leaf == CPUID_LEAF_FEATURES || leaf == CPUID_LEAF_EXT_FEATURES || leaf == CPUID_LEAF_TOPOLOGY ||
+           leaf == CPUID_LEAF_XSAVE || leaf == CPUID_LEAF_TOPOLOGY_V2 || leaf == CPUID_LEAF_EXT_SIGNATURE;
+}
+
 static void on_cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4]) {
     struct vm *vm = ctx;
-    const struct vlapic *lapic = &vm->irq.lapic[0];
-    const struct vcpuid_context context = {
-        .apic_id = lapic->id,
-        .cr4 = vcpu_read_cr4(&vm->vcpu),
-        .xcr0 = vm->vcpu.xcr0,
-        .apic_disabled = !vlapic_is_hw_enabled(lapic),
-    };
+    struct vcpuid_context context = {0};
+    if (depends_on_context(leaf)) {
+        const struct vlapic *lapic = &vm->irq.lapic[0];
+        context.apic_id = lapic->id;
+        context.cr4 = vcpu_read_cr4(&vm->vcpu);
+        context.xcr0 = vm->vcpu.xcr0;
+        context.apic_disabled = !vlapic_is_hw_enabled(lapic);
+    }
     vcpuid_query(&vm->cpuid, leaf, subleaf, &context, out);
 }
 
@@ -90,9 +94,8 @@ const struct vcpu_ops vm_vcpu_ops = {
     .mmio = vm_emulate_mmio,
     .rdmsr = on_rdmsr,
     .wrmsr = on_wrmsr,
-    .irq_pending = on_irq_pending,
+    .pending = on_pending,
     .irq_accept = on_irq_accept,
-    .nmi_pending = on_nmi_pending,
     .nmi_accept = on_nmi_accept,
     .get_cr8 = on_get_cr8,
     .set_cr8 = on_set_cr8,

@@ -64,6 +64,7 @@ result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, stru
     memset(phys_to_virt(v->io_bitmap), 0xff, 2 * PAGE_SIZE);
     *(uint32_t *)phys_to_virt(v->vmcs) = vmx_get_caps()->revision;
     ASSERT(vmcs_clear(v->vmcs));
+    v->preemption_shift = (uint8_t)vmx_get_caps()->preemption_shift;
     v->xcr0 = 1;
     v->dr6 = 0xffff0ff0;
     vcpu_make_current(v);

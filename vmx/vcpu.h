@@ -20,6 +20,9 @@ enum vcpu_reg {
 
 struct vcpu;
 
+#define VCPU_PENDING_IRQ 1u /* a maskable interrupt above the task priority */
+#define VCPU_PENDING_NMI 2u
+
 struct vcpu_ops {
     void (*cpuid)(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     uint32_t (*pio_read)(void *ctx, uint16_t port, unsigned size);
@@ -30,10 +33,9 @@ struct vcpu_ops {
     /* false: #GP(0) into the guest. */
     bool (*rdmsr)(void *ctx, uint32_t msr, uint64_t *value);
     bool (*wrmsr)(void *ctx, uint32_t msr, uint64_t value);
-    bool (*irq_pending)(void *ctx);  /* a maskable interrupt could be delivered */
+    unsigned (*pending)(void *ctx);  /* VCPU_PENDING_*: what could be delivered */
     int (*irq_accept)(void *ctx);    /* acknowledge it: vector, or -1 after all */
     bool (*nmi_accept)(void *ctx);   /* take a pending NMI */
-    bool (*nmi_pending)(void *ctx);
     uint8_t (*get_cr8)(void *ctx);
     void (*set_cr8)(void *ctx, uint8_t value);
     void (*run_timers)(void *ctx);             /* guest timers that are due */
@@ -67,6 +69,7 @@ struct vcpu {
     bool event_queued;  /* the VMCS's entry-interruption field holds an event for the next entry */
     bool window_irq, window_nmi; /* window exiting is on */
     uint16_t vpid;
+    uint8_t preemption_shift; /* the preemption timer counts at TSC >> this */
     uint64_t slice_end; /* host TSC */
     uint64_t *pml;      /* 512 guest-physical addresses */
     hpa_t msr_bitmap, io_bitmap; /* 4 KiB, and 8 KiB */

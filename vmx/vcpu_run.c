@@ -27,37 +27,41 @@ static void queue_event(struct vcpu *v, uint32_t info) {
     v->event_queued = true;
 }
 
-/* Deliver what can be delivered now; for what cannot, ask for an exit when it can. */
-static void deliver_events(struct vcpu *v) {
-    if (v->ops->nmi_pending(v->ctx)) {
-        uint32_t blocked = vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY);
-        bool can = !v->event_queued && (blocked & (VMX_BLOCKING_NMI | VMX_BLOCKING_MOV_SS | VMX_BLOCKING_STI)) == 0;
-        if (can && v->ops->nmi_accept(v->ctx))
-            queue_event(v, VMX_INTR_TYPE_NMI | 2);
-    }
-    set_window(&v->window_nmi, v->ops->nmi_pending(v->ctx), VMX_PROC_NMI_WINDOW);
-    if (!v->ops->irq_pending(v->ctx)) {
-        set_window(&v->window_irq, false, VMX_PROC_INTR_WINDOW);
-        return;
-    }
-    bool open = (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
-                (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) == 0;
-    if (open && !v->event_queued) {
-        int vector = v->ops->irq_accept(v->ctx);
-        if (vector >= 0)
-            queue_event(v, VMX_INTR_TYPE_EXTERNAL | (uint32_t)vector);
-    }
-    set_window(&v->window_irq, v->ops->irq_pending(v->ctx), VMX_PROC_INTR_WINDOW);
+static void deliver_nmi(struct vcpu *v) {
+    const uint32_t blocking = VMX_BLOCKING_NMI | VMX_BLOCKING_MOV_SS | VMX_BLOCKING_STI;
+    if (!v->event_queued && (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & blocking) == 0 && v->ops->nmi_accept(v->ctx))
+        queue_event(v, VMX_INTR_TYPE_NMI | 2);
 }
 
-static bool can_wake(struct vcpu *v) {
-    return v->event_queued || v->ops->nmi_pending(v->ctx) ||
-           (v->ops->irq_pending(v->ctx) && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0);
+static void deliver_irq(struct vcpu *v) {
+    bool open = (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
+                (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) == 0;
+    if (!open || v->event_queued)
+        return;
+    int vector = v->ops->irq_accept(v->ctx);
+    if (vector >= 0)
+        queue_event(v, VMX_INTR_TYPE_EXTERNAL | (uint32_t)vector);
+}
+
+/* Deliver what can be delivered now; for what is left, ask for an exit when it can be. */
+static void deliver_events(struct vcpu *v, unsigned pending) {
+    if ((pending & VCPU_PENDING_NMI) != 0)
+        deliver_nmi(v);
+    if ((pending & VCPU_PENDING_IRQ) != 0)
+        deliver_irq(v);
+    pending = v->ops->pending(v->ctx);
+    set_window(&v->window_nmi, (pending & VCPU_PENDING_NMI) != 0, VMX_PROC_NMI_WINDOW);
+    set_window(&v->window_irq, (pending & VCPU_PENDING_IRQ) != 0, VMX_PROC_INTR_WINDOW);
+}
+
+static bool can_wake(struct vcpu *v, unsigned pending) {
+    return v->event_queued || (pending & VCPU_PENDING_NMI) != 0 ||
+           (pending != 0 && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0);
 }
 
 static void arm_timer(struct vcpu *v, uint64_t now, uint64_t next_timer) {
     uint64_t end = MIN(v->slice_end, next_timer);
-    uint64_t ticks = end > now ? (end - now) >> vmx_get_caps()->preemption_shift : 0;
+    uint64_t ticks = end > now ? (end - now) >> v->preemption_shift : 0;
     vmcs_write_32(VMCS_PREEMPTION_TIMER, (uint32_t)MIN(ticks, (uint64_t)UINT32_MAX));
 }
 
@@ -75,14 +79,16 @@ static enum vcpu_stop prepare_entry(struct vcpu *v) {
         v->recheck = true;
         return VCPU_STOP_SLICE;
     }
+    unsigned pending = v->ops->pending(v->ctx);
     if (v->halted) {
-        if (!can_wake(v)) {
+        if (!can_wake(v, pending)) {
             v->recheck = true;
             return VCPU_STOP_HALTED;
         }
         v->halted = false;
     }
-    deliver_events(v);
+    if (pending != 0 || v->window_irq || v->window_nmi)
+        deliver_events(v, pending);
     arm_timer(v, now, next_timer);
     return 0;
 }
