@@ -3,10 +3,10 @@
  * Order: files of \godwit\ -> ACPI root, time, entropy -> kernel segments and page tables -> ExitBootServices -> jump.
  * A missing or odd configuration is no reason to stop: the kernel boots and prints boot_info.message.
  * Source: UEFI Specification 2.10, 7.2 "Memory Allocation Services", 7.4 "Image Services", 13.4 "Simple File System Protocol". */
+#include "boot/loader.h"
+
 #include <efi.h>
 #include <efilib.h>
-
-#include "boot/loader.h"
 
 void *loader_image;
 
@@ -42,6 +42,12 @@ static void find_rsdp(struct boot_info *info) {
             info->rsdp = (hpa_t)ST->ConfigurationTable[i].VendorTable;
 }
 
+static uint64_t read_tsc(void) {
+    uint32_t lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    return (uint64_t)hi << 32 | lo;
+}
+
 /* Days from 1970-01-01 to a civil date (proleptic Gregorian calendar). */
 static uint64_t days_from_civil(uint64_t y, uint64_t m, uint64_t d) {
     y -= m <= 2;
@@ -58,6 +64,7 @@ static void read_wall_clock(struct boot_info *info) {
         return;
     int64_t zone = t.TimeZone == EFI_UNSPECIFIED_TIMEZONE ? 0 : t.TimeZone;
     uint64_t local = days_from_civil(t.Year, t.Month, t.Day) * 86400 + t.Hour * 3600u + t.Minute * 60u + t.Second;
+    info->wall_tsc = read_tsc();
     info->wall_seconds = local + (uint64_t)(zone * 60);
 }
 

@@ -2,10 +2,10 @@
 /* loader_files.c - read \godwit\godwit.cfg and the files that it names from the volume we were started from.
  * The loader looks at the configuration only for file names (`kernel = NAME`, `initrd = NAME`); the kernel parses it properly.
  * Source: UEFI Specification 2.10, 13.5 "File Protocol". */
+#include "boot/loader.h"
+
 #include <efi.h>
 #include <efilib.h>
-
-#include "boot/loader.h"
 
 #define READ_PIECE (1ul * MIB) /* some firmware fails on very long reads */
 

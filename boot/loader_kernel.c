@@ -4,11 +4,12 @@
  *   PML4[256]  direct map of RAM at DIRECT_MAP_BASE, read-write, never executable, 2 MiB pages
  *   PML4[511]  the kernel's segments at -2 GiB, 4 KiB pages, each R, RX or RW+NX
  * Source: SDM Vol. 3A, 4.5 "4-Level Paging and 5-Level Paging". */
+#include "boot/loader.h"
+
 #include <efi.h>
 #include <efilib.h>
 
 #include "boot/elf64.h"
-#include "boot/loader.h"
 #include "kernel/frames.h"
 
 #define PTE_P BIT(0)

@@ -22,7 +22,7 @@ void kernel_main(const struct boot_info *info) {
     serial_init(SERIAL_COM1);                          /* output is queued, never waited for */
     memory_init(info);                                 /* page tables, heap, frames */
     acpi_init(info->rsdp, info->direct_map_end);       /* PM timer, reset register */
-    time_init(info->wall_seconds, info->handover_tsc); /* TSC frequency */
+    time_init(info->wall_seconds, info->wall_tsc);     /* TSC frequency */
     lapic_init();                                      /* the timer that wakes an idle CPU */
     main_load_config(info);                            /* godwit.cfg; mistakes are kept for the console's notice */
     main_init_entropy(info);                           /* firmware, RDSEED, RDRAND */

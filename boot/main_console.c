@@ -54,8 +54,8 @@ void main_init_console(const struct boot_info *info) {
     ops.version = GODWIT_VERSION;
     ops.cpu_report = report_cpu;
     uint64_t since_ns = time_now_ns() - time_tsc_to_ns(info->handover_tsc);
-    snprintf(notice, sizeof notice, "boot: %lu us from the firmware's hand-over to the prompt%s%s", (unsigned long)(since_ns / 1000),
-             main_config_notice()[0] != '\0' ? "\n" : "", main_config_notice());
+    snprintf(notice, sizeof notice, "boot: %lu us from the firmware's hand-over to the prompt%s%s",
+             (unsigned long)(since_ns / 1000), main_config_notice()[0] != '\0' ? "\n" : "", main_config_notice());
     console_init(&console, &io, &ops, main_config()->host.name, notice);
     log_set_sink(show_log_line);
 }

@@ -41,6 +41,7 @@ struct boot_info {
     hpa_t pml4;              /* the loader's page tables, which the kernel goes on with */
     hpa_t direct_map_end;    /* RAM below this is in the direct map */
     uint64_t wall_seconds;   /* UTC seconds since 1970 read from the firmware, 0 = unknown */
+    uint64_t wall_tsc;       /* TSC when wall_seconds was read */
     uint64_t handover_tsc;   /* TSC right after ExitBootServices */
     uint64_t entropy_bytes;  /* valid octets in entropy[] */
     uint8_t entropy[64];     /* from EFI_RNG_PROTOCOL when there is one */

@@ -44,6 +44,9 @@ void log_line(enum log_level level, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(line + n, LINE_BYTES - (size_t)n, fmt, args);
     va_end(args);
+    for (char *c = line; *c != '\0'; c++) /* parts may come from a guest or a peer: no escape sequences */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
     if (ring.sink != NULL) {
         ring.sink(line);
         return;

@@ -33,6 +33,7 @@ void memory_init(const struct boot_info *info) {
     for (uint64_t i = 0; i < nr_mem; i++) {
         mem[i] = info->mem[i];
         mem[i].end = MIN(mem[i].end, info->direct_map_end);
+        mem[i].start = MIN(mem[i].start, mem[i].end);
         if (mem[i].type == BOOT_MEM_USABLE && mem[i].end > mem[i].start)
             ram += mem[i].end - mem[i].start;
     }

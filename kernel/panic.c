@@ -5,12 +5,14 @@
 #include <stdio.h>
 
 #include "kernel/cpu.h"
+#include "kernel/io.h"
 #include "kernel/serial.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
 
 #define STACK_WORDS 32
 #define RESTART_DELAY_MS 3000
+#define ASSUMED_TSC_HZ 3000000000ull /* before calibration */
 
 static const char *const exception_names[] = {
     "#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound range", "#UD invalid opcode",
@@ -31,11 +33,18 @@ static void print(const char *fmt, ...) {
     serial_write_sync(line, (size_t)MIN(n, (int)sizeof line - 1));
 }
 
+static bool in_guard_page(uint64_t va) {
+    for (unsigned i = 0; cpu_stack_guard(i) != NULL; i++)
+        if (va >= (uint64_t)cpu_stack_guard(i) && va < (uint64_t)cpu_stack_guard(i) + PAGE_SIZE)
+            return true;
+    return false;
+}
+
 /* Words of the stack that point into the kernel's image are return addresses or close to it: `addr2line -e godwit.elf`. */
 static void print_stack(uint64_t rsp) {
     print("stack at %016lx:\r\n", (unsigned long)rsp);
-    if (rsp < (uint64_t)kernel_start || rsp >= (uint64_t)kernel_end || (rsp & 7) != 0) {
-        print("  not in the kernel's stacks\r\n");
+    if (rsp < (uint64_t)kernel_start || rsp >= (uint64_t)kernel_end || (rsp & 7) != 0 || in_guard_page(rsp)) {
+        print("  not in the kernel's stacks, or below one (overflow)\r\n");
         return;
     }
     const uint64_t *word = (const uint64_t *)rsp;
@@ -56,8 +65,9 @@ static void begin(void) {
 static void finish(void) NORETURN;
 static void finish(void) {
     print("*** the machine restarts in %d s ***\r\n", RESTART_DELAY_MS / 1000);
-    for (int ms = 0; ms < RESTART_DELAY_MS; ms++)
-        time_delay_us(1000);
+    uint64_t hz = time_tsc_hz() != 0 ? time_tsc_hz() : ASSUMED_TSC_HZ;
+    for (uint64_t end = cpu_rdtsc() + hz / 1000 * RESTART_DELAY_MS; cpu_rdtsc() < end;)
+        cpu_pause();
     cpu_reset();
 }
 

@@ -7,7 +7,8 @@
  * - dirty_start / dirty_stop: split 2 MiB leaves into pages, and join them again.
  * - dirty_note: a page that PML reported.   - dirty_write_fault: a write violation; true when it was ours.
  * - dirty_collect: OR into a bitmap and re-arm. The caller then invalidates EPT translations on all CPUs.
- * Pure: works on struct ept.  Source: SDM Vol. 3C, 28.3.5 "Accessed and Dirty Flags for EPT", 28.3.6 "Page-Modification Logging". */
+ * Pure: works on struct ept.
+ * Source: SDM Vol. 3C, 28.3.5 "Accessed and Dirty Flags for EPT", 28.3.6 "Page-Modification Logging". */
 #ifndef VMX_DIRTY_H
 #define VMX_DIRTY_H
 
