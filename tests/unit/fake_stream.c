@@ -42,6 +42,8 @@ static struct listener listeners[MAX_LISTENERS];
 static struct queue captured[2];
 
 static void queue_put(struct queue *q, const void *data, size_t len) {
+    if (len == 0)
+        return;
     if (q->start > 0 && q->start + q->len + len > q->cap) {
         memmove(q->data, q->data + q->start, q->len);
         q->start = 0;
