@@ -37,20 +37,35 @@ void frames_init(void *table, hpa_t ram_end) {
     }
 }
 
+static void add_frame(struct block *b, unsigned frame) {
+    if ((b->used[frame / 64] & BIT(frame % 64)) == 0)
+        return; /* ranges of the firmware's map overlap */
+    b->used[frame / 64] &= ~BIT(frame % 64);
+    b->nr_free++;
+    pool.stats.free_large += b->nr_free == FRAMES_PER_BLOCK;
+    pool.stats.total_bytes += PAGE_SIZE;
+    pool.stats.free_bytes += PAGE_SIZE;
+}
+
+static void add_block(struct block *b) {
+    memset(b->used, 0, sizeof b->used);
+    b->nr_free = FRAMES_PER_BLOCK;
+    pool.stats.free_large++;
+    pool.stats.total_bytes += LARGE_SIZE;
+    pool.stats.free_bytes += LARGE_SIZE;
+}
+
 void frames_add(hpa_t start, hpa_t end) {
-    for (hpa_t pa = ALIGN_UP(start, PAGE_SIZE); pa + PAGE_SIZE <= end; pa += PAGE_SIZE) {
-        if (pa / LARGE_SIZE >= pool.nr_blocks)
-            return;
+    hpa_t pa = ALIGN_UP(start, PAGE_SIZE);
+    while (pa + PAGE_SIZE <= end && pa / LARGE_SIZE < pool.nr_blocks) {
         struct block *b = &pool.block[pa / LARGE_SIZE];
-        unsigned frame = (unsigned)(pa / PAGE_SIZE % FRAMES_PER_BLOCK);
-        if ((b->used[frame / 64] & BIT(frame % 64)) == 0)
-            continue; /* ranges of the firmware's map overlap */
-        b->used[frame / 64] &= ~BIT(frame % 64);
-        b->nr_free++;
-        if (b->nr_free == FRAMES_PER_BLOCK)
-            pool.stats.free_large++;
-        pool.stats.total_bytes += PAGE_SIZE;
-        pool.stats.free_bytes += PAGE_SIZE;
+        if (pa % LARGE_SIZE == 0 && end - pa >= LARGE_SIZE && b->nr_free == 0) {
+            add_block(b);
+            pa += LARGE_SIZE;
+        } else {
+            add_frame(b, (unsigned)(pa / PAGE_SIZE % FRAMES_PER_BLOCK));
+            pa += PAGE_SIZE;
+        }
     }
 }
 
