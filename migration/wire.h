@@ -12,7 +12,7 @@
 #include "guest/vm.h"
 #include "kernel/result.h"
 
-#define WIRE_PORT 7000u /* default TCP port */
+#define WIRE_PORT 7600u /* default TCP port */
 #define WIRE_MAGIC 0x474d544957444f47ull /* "GODWITMG" */
 #define WIRE_VERSION_MIN 1u
 #define WIRE_VERSION_MAX 1u

@@ -3,7 +3,7 @@
 """Read a captured migration stream and check it against docs/wire-format.md (written from that page alone).
 
   read_stream.py SOURCE-TO-TARGET TARGET-TO-SOURCE     two files with the octets of each direction
-  read_stream.py --pcap FILE [--port 7000]             every migration connection in a capture
+  read_stream.py --pcap FILE [--port 7600]             every migration connection in a capture
 Options: --no-digest (do not hash pages), --json, --quiet. Exit status 0 only if everything is as specified.
 """
 import argparse
@@ -198,7 +198,7 @@ class Connection:
                      "result": "open"}
         self.hello = self.ack = self.offer = self.accept = self.seal = self.ready = self.commit = self.round = None
         self.rounds_done, self.final, self.hashes, self.digest, self.came = 0, False, {}, 0, set()
-        self.probes, self.acks, self.section_crc, self.section_octets = {}, 0, 0xFFFFFFFF, 0
+        self.probes, self.acks, self.section_crc, self.section_octets = set(), 0, 0xFFFFFFFF, 0
         self.sections = {}
 
     # -- the source's records
@@ -215,7 +215,7 @@ class Connection:
     def on_probe(self, b):
         number = b.u32()
         b.rsvd(4)
-        self.probes[number] = b.u64()
+        self.probes.add((number, b.u64()))
         need((b.u64(), b.u64()) == (0, 0), "CLOCK_PROBE: t2 and t3 are not 0")
         b.end()
 
@@ -357,7 +357,7 @@ class Connection:
         b.rsvd(4)
         t1, t2, t3 = b.u64(), b.u64(), b.u64()
         b.end()
-        need(self.probes.get(number) == t1, f"CLOCK_REPLY: no probe {number} at {t1}")
+        need((number, t1) in self.probes, f"CLOCK_REPLY: no probe {number} at {t1}")
         need(t3 >= t2, "CLOCK_REPLY: t3 < t2")
 
     def on_accept(self, b):
@@ -562,7 +562,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("files", nargs="*", help="source-to-target and target-to-source octets")
     p.add_argument("--pcap", metavar="FILE")
-    p.add_argument("--port", type=int, default=7000)
+    p.add_argument("--port", type=int, default=7600)
     p.add_argument("--no-digest", action="store_true", help="do not hash the pages")
     p.add_argument("--allow-cut", action="store_true", help="a stream may end inside a record")
     p.add_argument("--json", action="store_true")
