@@ -38,15 +38,15 @@ void sender_round_begin(struct sender *s) {
     s->round_raw = s->round_zero = s->round_octets = 0;
 }
 
-/* Index of the next page to send at or after the cursor. Only called while left > 0 and bits lie ahead of the cursor. */
+/* Index of the next page to send at or after the cursor; false: the round is over. */
 static bool next_page(struct sender *s, uint64_t *index) {
     size_t w = s->cursor >> 6;
-    if (w >= s->nr_words)
-        return false;
-    uint64_t bits = s->bitmap[w] & (~0ull << (s->cursor & 63));
+    uint64_t bits = w < s->nr_words ? s->bitmap[w] & (~0ull << (s->cursor & 63)) : 0;
     while (bits == 0) {
-        if (++w == s->nr_words)
+        if (++w >= s->nr_words) {
+            s->cursor = s->gmem->nr_pages;
             return false;
+        }
         bits = s->bitmap[w];
     }
     *index = ((uint64_t)w << 6) + (uint64_t)__builtin_ctzll(bits);
@@ -135,7 +135,7 @@ static unsigned room(struct stream *stream) {
 }
 
 result_t sender_pump(struct sender *s, struct stream *stream, uint32_t round, uint32_t *seq, unsigned *budget) {
-    if (s->left == 0 || *budget == 0)
+    if (sender_round_is_over(s) || *budget == 0)
         return OK;
     unsigned max_raw = room(stream);
     if (max_raw == 0)
@@ -143,7 +143,7 @@ result_t sender_pump(struct sender *s, struct stream *stream, uint32_t round, ui
     struct batch b = {0};
     size_t octets = 0;
     build(s, &b, max_raw, budget);
-    if (b.nr_runs == 0) /* bits only behind the cursor: a round ends before new bits are collected */
+    if (b.nr_runs == 0) /* bits lie only behind the cursor: they are the next round's */
         return OK;
     result_t r = write_head(&b, stream, round, *seq, &octets);
     for (unsigned i = 0; r == OK && i < b.nr_runs; i++)

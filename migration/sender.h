@@ -26,7 +26,7 @@ struct sender {
     uint64_t *hash;   /* of each page as last sent */
     size_t nr_words;
     uint64_t left;    /* bits set in bitmap */
-    uint64_t cursor;  /* next page index to look at in this round */
+    uint64_t cursor;  /* next page index to look at in this round; nr_pages: no bit lies ahead, the round is over */
     uint64_t digest;  /* sum of hash[] */
     uint64_t round_raw, round_zero, round_octets;
     uint64_t raw_pages, zero_pages, octets; /* over all rounds */
@@ -39,9 +39,12 @@ static inline void sender_collected(struct sender *s, uint64_t newly_set) {
     s->left += newly_set;
 }
 void sender_round_begin(struct sender *s);
+static inline bool sender_round_is_over(const struct sender *s) {
+    return s->left == 0 || s->cursor >= s->gmem->nr_pages;
+}
 
 /* sender_pump - seq: number of the next record, advanced when one was written.
- * OK: a record was written or nothing is left. ERR_FULL: no room now. budget: pages that may be looked at; counted down. */
+ * OK: a record was written or the round is over. ERR_FULL: no room now. budget: pages that may be looked at; counted down. */
 result_t sender_pump(struct sender *s, struct stream *stream, uint32_t round, uint32_t *seq, unsigned *budget) MUST_CHECK;
 
 #endif

@@ -39,7 +39,8 @@ struct source_part {
     struct sender sender;
     enum source_step_in_round step;
     uint32_t round, acked_round;
-    uint64_t round_start_ns, collect_ns;
+    uint64_t early; /* times the log was read during the first round */
+    uint64_t round_start_ns, acked_ns, collect_ns;
     uint64_t acked_octets_at_round; /* for the rate */
     unsigned section;               /* index of the next one to send */
     uint32_t section_crc;
@@ -130,6 +131,7 @@ bool source_driver_poll(struct session *s, uint64_t now_ns);
 void source_driver_event(struct session *s, struct source_event ev);
 /* source_rounds.c: what happens inside PRECOPY, DRAINING and STOPPING. */
 void source_rounds_start(struct session *s, bool final, uint64_t now_ns);
+void source_rounds_acked(struct session *s, uint32_t round, uint64_t now_ns);
 void source_rounds_drain(struct session *s, uint64_t now_ns);
 bool source_rounds_poll(struct session *s, uint64_t now_ns);
 

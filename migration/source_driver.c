@@ -264,7 +264,7 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
     switch (msg->type) {
     case WIRE_KEEPALIVE: return;
     case WIRE_CLOCK_REPLY: take_clock_reply(s, &msg->u.clock, now_ns); return;
-    case WIRE_ROUND_ACK: s->src.acked_round = msg->u.round.round; return;
+    case WIRE_ROUND_ACK: source_rounds_acked(s, msg->u.round.round, now_ns); return;
     case WIRE_READY: take_ready(s, &msg->u.ready, now_ns); return;
     case WIRE_HELLO_ACK: take_hello_ack(s, &msg->u.hello_ack, &ev); break;
     case WIRE_REJECT:

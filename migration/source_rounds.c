@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define EARLY_COLLECTS 16u
+
 static uint64_t acked_octets(const struct session *s) {
     uint64_t written = s->src.sender.octets + s->ch.octets;
     return written - MIN(written, s->ch.stream != NULL ? (uint64_t)stream_unacked(s->ch.stream) : 0);
@@ -20,8 +22,10 @@ static uint32_t round_kind(const struct session *s) {
 /* The pages of the round are those in sender.bitmap now; for the final one, the log is read once more after the pause. */
 void source_rounds_start(struct session *s, bool final, uint64_t now_ns) {
     struct source_part *p = &s->src;
-    if (p->round == 0)
+    if (p->round == 0) {
         sender_fill(&p->sender);
+        p->acked_ns = now_ns;
+    }
     if (final) {
         sender_collected(&p->sender, vm_dirty_collect(s->vm, p->sender.bitmap));
         p->paused_ns = time_now_ns();
@@ -70,8 +74,18 @@ static void round_sent(struct session *s, uint64_t now_ns) {
     r->pages += p->sender.round_raw + p->sender.round_zero;
     r->zero_pages += p->sender.round_zero;
     r->octets += p->sender.round_octets;
-    r->duration_ns += now_ns - p->round_start_ns;
     policy_rate_update(&p->policy, acked_octets(s) - p->acked_octets_at_round, now_ns - p->round_start_ns);
+}
+
+/* ROUND_ACK: the round took from the acknowledgement of the one before until now. */
+void source_rounds_acked(struct session *s, uint32_t round, uint64_t now_ns) {
+    struct source_part *p = &s->src;
+    struct migrate_report *r = &s->report;
+    if (round != p->acked_round + 1 || round > p->round || r->nr_rounds == 0)
+        return;
+    r->round[MIN(round, r->nr_rounds) - 1].duration_ns += now_ns - p->acked_ns;
+    p->acked_round = round;
+    p->acked_ns = now_ns;
 }
 
 /* One record about the round; false when there is no room now. */
@@ -143,13 +157,30 @@ static bool send_seal(struct session *s, uint64_t now_ns) {
     return channel_send(&s->ch, &msg, NULL, now_ns) == OK;
 }
 
-static bool pump(struct session *s, unsigned *budget) {
+/* During the first round, the log is read now and then: a page written before its turn comes is sent once, not twice.
+ * Bits ahead of the cursor are all set anyway; those behind it are the next round's. */
+static void collect_early(struct session *s, uint64_t now_ns) {
     struct source_part *p = &s->src;
-    while (p->sender.left > 0 && *budget > 0)
+    uint64_t part = p->sender.gmem->nr_pages / EARLY_COLLECTS + 1;
+    if (p->round != 1 || p->sender.cursor < (p->early + 1) * part)
+        return;
+    p->early++;
+    uint64_t dirty = vm_dirty_collect(s->vm, p->sender.bitmap);
+    sender_collected(&p->sender, dirty);
+    policy_dirty_update(&p->policy, dirty, now_ns - p->collect_ns);
+    p->collect_ns = now_ns;
+    report_round(s)->dirty_pages += dirty;
+}
+
+static bool pump(struct session *s, unsigned *budget, uint64_t now_ns) {
+    struct source_part *p = &s->src;
+    while (!sender_round_is_over(&p->sender) && *budget > 0) {
         if (sender_pump(&p->sender, s->ch.stream, p->round, &s->ch.seq, budget) != OK)
             return false;
+        collect_early(s, now_ns);
+    }
     stream_flush(s->ch.stream);
-    return p->sender.left == 0;
+    return sender_round_is_over(&p->sender);
 }
 
 /* After the last round: sections, then SEAL. */
@@ -175,7 +206,7 @@ static bool poll_round(struct session *s, uint64_t now_ns) {
     unsigned budget = s->host->cfg.pages_per_poll;
     if (p->step == ROUND_BEGIN && send_round(s, WIRE_ROUND_BEGIN, now_ns))
         p->step = ROUND_PAGES;
-    if (p->step == ROUND_PAGES && pump(s, &budget))
+    if (p->step == ROUND_PAGES && pump(s, &budget, now_ns))
         p->step = ROUND_END;
     update_percent(s);
     if (p->step != ROUND_END || !send_round(s, WIRE_ROUND_END, now_ns))
