@@ -1,9 +1,8 @@
-# Godwit's build. `make help` lists the commands.
+# Godwit's build. `make help` lists the commands; the rules are in the folders' module.mk.
 BUILD := build
 CC := gcc
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
-say = @echo "  $(1)"
 CFLAGS_WARN := -Wall -Wextra -Wshadow -Wundef -Wconversion -Wno-sign-conversion -Wmissing-prototypes \
                -Wstrict-prototypes -Werror
 
@@ -17,19 +16,24 @@ $(BUILD)/deps/deps.mk: tools/deps.lock tools/fetch.sh tools/build_deps.sh
 	tools/fetch.sh build
 	tools/build_deps.sh build
 	@touch $@
-NO_DEPS_GOALS := clean help unit check
+NO_DEPS_GOALS := clean help unit check fuzz fuzz-quick deps-run demo run run-gdb test test-quick
 ifneq ($(filter-out $(NO_DEPS_GOALS),$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/deps/deps.mk
 endif
 
--include net/module.mk
+include net/module.mk
 include boot/module.mk
 include tests/unit/module.mk
--include tests/fuzz/module.mk
+include tests/fuzz/module.mk
 -include tests/bench/module.mk
--include tests/guests/module.mk
--include tests/machine/module.mk
--include tools/module.mk
+include tests/guests/module.mk
+include tests/machine/module.mk
+include tests/module.mk
+include tools/module.mk
+
+.PHONY: help
+help:
+	@cat tools/help.txt
 
 .PHONY: clean
 clean:
