@@ -6,12 +6,8 @@ static void on_stream(void *ctx, struct stream *s, enum stream_event event, cons
     if (s != ch->stream && ch->stream != NULL)
         return;
     switch (event) {
-    case STREAM_CONNECTED:
-        ch->connected = true;
-        break;
-    case STREAM_EOF:
-        ch->eof = true;
-        break;
+    case STREAM_CONNECTED: ch->connected = true; break;
+    case STREAM_EOF: ch->eof = true; break;
     case STREAM_FAILED:
         ch->failed = true;
         ch->stream = NULL;
@@ -19,13 +15,13 @@ static void on_stream(void *ctx, struct stream *s, enum stream_event event, cons
             ch->why = *why;
         break;
     case STREAM_READABLE:
-    case STREAM_WRITABLE:
-        break;
+    case STREAM_WRITABLE: break;
     }
 }
 
 result_t channel_open(struct channel *ch, struct stream *stream, uint64_t now_ns) {
-    *ch = (struct channel){.stream = stream, .connected = stream != NULL, .sent_ns = now_ns, .heard_ns = now_ns};
+    *ch = (struct channel){
+        .stream = stream, .connected = stream != NULL, .sent_ns = now_ns, .heard_ns = now_ns};
     result_t r = receiver_init(&ch->rx);
     if (r == OK && stream != NULL)
         stream_set_handler(stream, on_stream, ch);

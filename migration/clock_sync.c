@@ -12,7 +12,8 @@ bool clock_sync_add(struct clock_sync *c, uint64_t t1, uint64_t t2, uint64_t t3,
     if (c->samples++ > 0 && rtt >= c->rtt_ns)
         return true;
     c->rtt_ns = rtt;
-    c->offset_ns = (int64_t)(t2 - t1 - rtt / 2); /* the way there took half of it, give or take the other half */
+    c->offset_ns = (int64_t)(t2 - t1 -
+                             rtt / 2); /* the way there took half of it, give or take the other half */
     return true;
 }
 

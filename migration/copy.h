@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* copy.h - copy octets into a guest page in as few instructions as possible: `rep movsq`, one per 8 octets on an emulator.
- * Hosted builds use memcpy, so that sanitizers see the access. */
+/* copy.h - copy octets into a guest page in as few instructions as possible: `rep movsq`, one per 8 octets on
+ * an emulator. Hosted builds use memcpy, so that sanitizers see the access. */
 #ifndef MIGRATION_COPY_H
 #define MIGRATION_COPY_H
 

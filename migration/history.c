@@ -17,7 +17,8 @@ void history_started(struct history *h, const struct wire_started *s) {
     e->started = *s;
 }
 
-void history_aborted(struct history *h, const uint8_t *tx, const uint8_t *token, uint32_t code, const char *why) {
+void history_aborted(struct history *h, const uint8_t *tx, const uint8_t *token, uint32_t code,
+                     const char *why) {
     struct history_entry *e = add(h, tx, token);
     e->code = code;
     (void)reason_set(&e->why, OK, "%s", why);

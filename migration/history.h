@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* history.h - what became of finished transactions, so that a repeated COMMIT always gets the same answer.
- * - history_started / history_aborted: remember. - history_find: NULL when unknown (or displaced by newer ones).
- * Pure. */
+ * - history_started / history_aborted: remember. - history_find: NULL when unknown (or displaced by newer
+ * ones). Pure. */
 #ifndef MIGRATION_HISTORY_H
 #define MIGRATION_HISTORY_H
 
@@ -25,7 +25,8 @@ struct history {
 };
 
 void history_started(struct history *h, const struct wire_started *s);
-void history_aborted(struct history *h, const uint8_t *tx, const uint8_t *token, uint32_t code, const char *why);
+void history_aborted(struct history *h, const uint8_t *tx, const uint8_t *token, uint32_t code,
+                     const char *why);
 const struct history_entry *history_find(const struct history *h, const uint8_t *tx);
 
 #endif

@@ -21,7 +21,8 @@ static uint64_t scramble(uint64_t x) {
     return x ^ x >> 31;
 }
 
-/* Without a generator: unique per boot (boot_id is random) and per call. Not secret; the secure channel brings its own. */
+/* Without a generator: unique per boot (boot_id is random) and per call. Not secret; the secure channel
+ * brings its own. */
 void host_random(struct migration_host *h, uint8_t *buf, size_t len) {
     uint64_t seed[2];
     if (h->cfg.random != NULL) {
@@ -31,7 +32,8 @@ void host_random(struct migration_host *h, uint8_t *buf, size_t len) {
     memcpy(seed, h->cfg.boot_id, sizeof seed);
     for (size_t i = 0; i < len; i++) {
         if (i % 8 == 0)
-            seed[0] = scramble(seed[0] + scramble(seed[1] + ++h->counter * 0x9e3779b97f4a7c15ull + time_now_ns()));
+            seed[0] = scramble(seed[0] +
+                               scramble(seed[1] + ++h->counter * 0x9e3779b97f4a7c15ull + time_now_ns()));
         buf[i] = (uint8_t)(seed[0] >> (8 * (i % 8)));
     }
 }
@@ -52,7 +54,8 @@ struct session *host_new_session(struct migration_host *h, enum migrate_role rol
             found = s;
             break;
         }
-        /* A stranger who connected and says nothing must not keep others out, nor one who does not hang up. */
+        /* A stranger who connected and says nothing must not keep others out, nor one who does not hang
+         * up. */
         bool idle = s->role == MIGRATE_TARGET && s->vm == NULL && s->tgt.m.state <= TARGET_WAIT_OFFER;
         if (session_is_final(s) || (idle && (found == NULL || s->start_ns < found->start_ns)))
             found = s;
@@ -150,7 +153,8 @@ static void set_options(struct source_part *p, const struct migrate_options *opt
         p->opt = *opt;
     p->opt.deadline_ns = or_default(p->opt.deadline_ns, DEFAULT_DEADLINE_NS);
     p->limits.downtime_limit_ns = or_default(p->opt.downtime_limit_ns, DEFAULT_DOWNTIME_NS);
-    p->limits.hard_limit_ns = MAX(or_default(p->opt.hard_limit_ns, DEFAULT_HARD_LIMIT_NS), p->limits.downtime_limit_ns);
+    p->limits.hard_limit_ns = MAX(or_default(p->opt.hard_limit_ns, DEFAULT_HARD_LIMIT_NS),
+                                  p->limits.downtime_limit_ns);
     p->limits.max_rounds = p->opt.max_rounds != 0 ? p->opt.max_rounds : DEFAULT_MAX_ROUNDS;
 }
 
@@ -178,14 +182,14 @@ static void fill_offer(struct session *s) {
     }
 }
 
-result_t host_start(struct migration_host *h, struct vm *vm, struct net_addr to, const struct migrate_options *opt,
-                    struct reason *why) {
+result_t host_start(struct migration_host *h, struct vm *vm, struct net_addr to,
+                    const struct migrate_options *opt, struct reason *why) {
     const char *name = vm_get_spec(vm)->name;
     if (host_find_session(h, vm) != NULL)
         return reason_set(why, ERR_BUSY, "VM '%s' is being migrated already; see 'migrate status'", name);
     if (vm_get_state(vm) != VM_RUNNING)
-        return reason_set(why, ERR_BUSY, "VM '%s' is %s; only a running VM can be migrated, resume it first", name,
-                          vm_state_str(vm_get_state(vm)));
+        return reason_set(why, ERR_BUSY, "VM '%s' is %s; only a running VM can be migrated, resume it first",
+                          name, vm_state_str(vm_get_state(vm)));
     struct session *s = host_new_session(h, MIGRATE_SOURCE);
     if (s == NULL)
         return reason_set(why, ERR_BUSY, "%u migrations are in progress, that is the limit; try again later",
@@ -218,12 +222,16 @@ result_t host_cancel(struct migration_host *h, struct vm *vm, struct reason *why
         return reason_set(why, ERR_NOENT, "this VM is not being migrated");
     if (s->role == MIGRATE_SOURCE ? source_is_committed(s->src.m.state) : target_owns_guest(s->tgt.m.state))
         return reason_set(why, ERR_BUSY, "too late: '%s' was handed over (%s)", s->name,
-                          s->role == MIGRATE_SOURCE ? source_state_str(s->src.m.state) : target_state_str(s->tgt.m.state));
+                          s->role == MIGRATE_SOURCE ? source_state_str(s->src.m.state)
+                                                    : target_state_str(s->tgt.m.state));
     if (s->role == MIGRATE_SOURCE)
-        source_driver_event(s, (struct source_event){.type = SOURCE_EV_CANCEL, .now_ns = now,
-                                                     .code = WIRE_CODE_CANCELLED, .text = "cancelled by the operator"});
+        source_driver_event(s, (struct source_event){.type = SOURCE_EV_CANCEL,
+                                                     .now_ns = now,
+                                                     .code = WIRE_CODE_CANCELLED,
+                                                     .text = "cancelled by the operator"});
     else
-        target_driver_event(s, (struct target_event){.type = TARGET_EV_CANCEL, .now_ns = now,
+        target_driver_event(s, (struct target_event){.type = TARGET_EV_CANCEL,
+                                                     .now_ns = now,
                                                      .code = WIRE_CODE_CANCELLED,
                                                      .text = "cancelled by the operator of the target"});
     return OK;
@@ -233,13 +241,17 @@ result_t host_resolve(struct migration_host *h, struct vm *vm, bool keep, struct
     struct session *s = host_find_session(h, vm);
     if (s == NULL || s->role != MIGRATE_SOURCE)
         return reason_set(why, ERR_NOENT, "this VM is not being migrated from here");
-    if (s->src.m.state == SOURCE_RECONNECTING) /* an attempt is under way: it is worth no more than the operator's word */
-        source_driver_event(s, (struct source_event){.type = SOURCE_EV_PROTO_ERROR, .now_ns = time_now_ns(),
+    if (s->src.m.state ==
+        SOURCE_RECONNECTING) /* an attempt is under way: it is worth no more than the operator's word */
+        source_driver_event(s, (struct source_event){.type = SOURCE_EV_PROTO_ERROR,
+                                                     .now_ns = time_now_ns(),
                                                      .text = "the operator decides"});
     if (s->src.m.state != SOURCE_IN_DOUBT)
-        return reason_set(why, ERR_BUSY, "'%s' is not in doubt but %s", s->name, source_state_str(s->src.m.state));
+        return reason_set(why, ERR_BUSY, "'%s' is not in doubt but %s", s->name,
+                          source_state_str(s->src.m.state));
     source_driver_event(s, (struct source_event){.type = keep ? SOURCE_EV_KEEP : SOURCE_EV_GIVE,
-                                                 .now_ns = time_now_ns(), .code = WIRE_CODE_LINK,
+                                                 .now_ns = time_now_ns(),
+                                                 .code = WIRE_CODE_LINK,
                                                  .text = "decided by the operator"});
     return OK;
 }
@@ -262,7 +274,7 @@ const char *host_forbids_stop(const struct migration_host *h, const struct vm *v
         return NULL;
     if (s->role == MIGRATE_TARGET)
         return target_owns_guest(s->tgt.m.state) ? NULL : "it is arriving by migration; use 'migrate cancel'";
-    return source_is_committed(s->src.m.state)
-               ? "it was handed over and the answer is still missing; see 'migrate status' and 'migrate resolve'"
-               : "it is being migrated; use 'migrate cancel' first";
+    return source_is_committed(s->src.m.state) ? "it was handed over and the answer is still missing; see "
+                                                 "'migrate status' and 'migrate resolve'"
+                                               : "it is being migrated; use 'migrate cancel' first";
 }

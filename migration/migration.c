@@ -17,7 +17,8 @@ bool migration_poll(void) {
     return host_poll(&the_host);
 }
 
-result_t migrate_start(struct vm *vm, struct net_addr to, const struct migrate_options *opt, struct reason *why) {
+result_t migrate_start(struct vm *vm, struct net_addr to, const struct migrate_options *opt,
+                       struct reason *why) {
     return host_start(&the_host, vm, to, opt, why);
 }
 

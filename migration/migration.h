@@ -5,8 +5,9 @@
  * - migrate_start, migrate_cancel, migrate_resolve: the operator's commands.
  * - migrate_status_get: migrations in progress. migrate_report_last: the last one that ended.
  * - migrate_forbids_stop: a VM that must not be stopped or resumed by hand now.
- * Events (migrate_event_fn) are told as they happen, with the status; the last one of a migration comes with its report.
- * Context: CPU 0's loop; the event function must not call back into here except for the getters. */
+ * Events (migrate_event_fn) are told as they happen, with the status; the last one of a migration comes with
+ * its report. Context: CPU 0's loop; the event function must not call back into here except for the
+ * getters. */
 #ifndef MIGRATION_MIGRATION_H
 #define MIGRATION_MIGRATION_H
 
@@ -33,22 +34,22 @@ enum migrate_result {
 struct migrate_options {
     uint64_t downtime_limit_ns; /* aim for the predicted blackout; default 10 ms */
     uint64_t hard_limit_ns;     /* accepted when pre-copy does not converge; default 300 ms */
-    uint64_t deadline_ns;       /* the guest is resumed here when COMMIT could not be sent within; default 2 s */
-    uint32_t max_rounds;        /* default 30 */
-    enum dirty_method dirty;    /* default: that of the VM */
-    bool dry_run;               /* ask the target whether it would take the VM; nothing is moved */
+    uint64_t deadline_ns;    /* the guest is resumed here when COMMIT could not be sent within; default 2 s */
+    uint32_t max_rounds;     /* default 30 */
+    enum dirty_method dirty; /* default: that of the VM */
+    bool dry_run;            /* ask the target whether it would take the VM; nothing is moved */
 };
 
 struct migrate_round {
     uint32_t round;
-    uint64_t pages;       /* sent, zero pages included */
+    uint64_t pages; /* sent, zero pages included */
     uint64_t zero_pages;
-    uint64_t octets;      /* on the stream */
+    uint64_t octets; /* on the stream */
     uint64_t duration_ns;
     uint64_t dirty_pages; /* became dirty meanwhile */
 };
 
-struct migrate_blackout { /* nanoseconds; their sum is total_ns */
+struct migrate_blackout {   /* nanoseconds; their sum is total_ns */
     uint64_t pause_ns;      /* last VM exit until the guest is stopped and the last pages are known */
     uint64_t last_pages_ns; /* ... until they are in the send queue */
     uint64_t state_ns;      /* ... until the sections are */
@@ -56,8 +57,8 @@ struct migrate_blackout { /* nanoseconds; their sum is total_ns */
     uint64_t commit_ns;     /* ... until the target has COMMIT */
     uint64_t resume_ns;     /* ... until the first VM entry on the target */
     uint64_t total_ns;
-    uint64_t error_ns;      /* bound of the clock offset's error; commit, resume and total share it */
-    uint64_t guest_ns;      /* what the guest's clocks were advanced by */
+    uint64_t error_ns; /* bound of the clock offset's error; commit, resume and total share it */
+    uint64_t guest_ns; /* what the guest's clocks were advanced by */
 };
 
 struct migrate_report {
@@ -86,35 +87,35 @@ struct migrate_status {
     char name[VM_NAME_LEN];
     char peer_host[MIGRATE_HOST_LEN]; /* "" until it said HELLO */
     struct net_addr peer;
-    const char *state;                /* "pre-copy", "ready", ... */
-    bool in_doubt;                    /* source: COMMIT was sent and not answered */
+    const char *state; /* "pre-copy", "ready", ... */
+    bool in_doubt;     /* source: COMMIT was sent and not answered */
     uint32_t round;
-    uint64_t pages_sent, pages_left;  /* over all rounds; of this round (target: pages received, announced) */
+    uint64_t pages_sent, pages_left; /* over all rounds; of this round (target: pages received, announced) */
     uint64_t zero_pages;
     uint64_t octets;
     uint64_t bytes_per_s;
     uint64_t dirty_pages_per_s;
     uint64_t predicted_blackout_ns;
     uint64_t elapsed_ns;
-    uint64_t left_ns;                 /* estimate; 0 = unknown */
-    uint32_t percent;                 /* never runs backwards */
-    struct reason why;                /* newest verdict, doubt or failure */
+    uint64_t left_ns;  /* estimate; 0 = unknown */
+    uint32_t percent;  /* never runs backwards */
+    struct reason why; /* newest verdict, doubt or failure */
 };
 
 enum migrate_event {
     MIGRATE_EV_INVALID = 0,
-    MIGRATE_EV_STARTED,    /* source: connecting */
-    MIGRATE_EV_INCOMING,   /* target: an offer was accepted */
-    MIGRATE_EV_ROUND,      /* source: a round was sent, why holds the verdict */
-    MIGRATE_EV_PAUSED,     /* source: the guest is stopped */
-    MIGRATE_EV_READY,      /* both: the target has everything, verified */
-    MIGRATE_EV_COMMITTED,  /* both: the target owns the guest */
-    MIGRATE_EV_IN_DOUBT,   /* source: no answer to COMMIT */
-    MIGRATE_EV_COMPLETED,  /* both, final */
-    MIGRATE_EV_FAILED,     /* both, final */
-    MIGRATE_EV_CANCELLED,  /* both, final */
-    MIGRATE_EV_CHECKED,    /* source, final: dry run */
-    MIGRATE_EV_REFUSED,    /* target, final: an offer (or noise) was turned away */
+    MIGRATE_EV_STARTED,   /* source: connecting */
+    MIGRATE_EV_INCOMING,  /* target: an offer was accepted */
+    MIGRATE_EV_ROUND,     /* source: a round was sent, why holds the verdict */
+    MIGRATE_EV_PAUSED,    /* source: the guest is stopped */
+    MIGRATE_EV_READY,     /* both: the target has everything, verified */
+    MIGRATE_EV_COMMITTED, /* both: the target owns the guest */
+    MIGRATE_EV_IN_DOUBT,  /* source: no answer to COMMIT */
+    MIGRATE_EV_COMPLETED, /* both, final */
+    MIGRATE_EV_FAILED,    /* both, final */
+    MIGRATE_EV_CANCELLED, /* both, final */
+    MIGRATE_EV_CHECKED,   /* source, final: dry run */
+    MIGRATE_EV_REFUSED,   /* target, final: an offer (or noise) was turned away */
 };
 const char *migrate_event_str(enum migrate_event e);
 const char *migrate_result_str(enum migrate_result r);
@@ -125,31 +126,32 @@ typedef void (*migrate_event_fn)(void *ctx, enum migrate_event event, const stru
 
 struct migration_config {
     char host[MIGRATE_HOST_LEN];
-    uint16_t port;                    /* 0: WIRE_PORT */
-    uint8_t boot_id[MIGRATE_ID_LEN];  /* random per boot */
-    uint64_t max_incoming_bytes;      /* largest VM that is taken in; 0: no limit but memory */
-    uint32_t pages_per_poll;          /* 0: 64 */
-    bool audit;                       /* target: hash the whole memory again before READY */
-    uint64_t lease_ns;                /* target: how long a READY copy is held; 0: 10 s */
-    uint64_t silent_ns;               /* a peer that says nothing for this long is dead; 0: 5 s */
+    uint16_t port;                         /* 0: WIRE_PORT */
+    uint8_t boot_id[MIGRATE_ID_LEN];       /* random per boot */
+    uint64_t max_incoming_bytes;           /* largest VM that is taken in; 0: no limit but memory */
+    uint32_t pages_per_poll;               /* 0: 64 */
+    bool audit;                            /* target: hash the whole memory again before READY */
+    uint64_t lease_ns;                     /* target: how long a READY copy is held; 0: 10 s */
+    uint64_t silent_ns;                    /* a peer that says nothing for this long is dead; 0: 5 s */
     void (*random)(void *buf, size_t len); /* NULL: ids are derived from boot_id and a counter */
-    migrate_event_fn event;           /* may be NULL */
+    migrate_event_fn event;                /* may be NULL */
     void *event_ctx;
 };
 
 result_t migration_init(const struct migration_config *cfg, struct reason *why) MUST_CHECK;
 void migration_exit(void);
-/* migration_poll - true: there is more to do at once; false: the next network event or 10 ms is soon enough. */
+/* migration_poll - true: there is more to do at once; false: the next network event or 10 ms is soon
+ * enough. */
 bool migration_poll(void);
 
-/* migrate_start - begin to move a running VM. ERR_BUSY (it is being moved, not running, no free slot), ERR_NOMEM, ERR_LINK.
- * OK means that it began; how it went is told by events and the status. */
+/* migrate_start - begin to move a running VM. ERR_BUSY (it is being moved, not running, no free slot),
+ * ERR_NOMEM, ERR_LINK. OK means that it began; how it went is told by events and the status. */
 result_t migrate_start(struct vm *vm, struct net_addr to, const struct migrate_options *opt,
                        struct reason *why) MUST_CHECK;
 /* migrate_cancel - by the source or the target, any time before COMMIT. ERR_NOENT, ERR_BUSY (too late). */
 result_t migrate_cancel(struct vm *vm, struct reason *why) MUST_CHECK;
-/* migrate_resolve - in doubt, and the operator knows: keep = the target is fenced and will never run it, so run it here;
- * otherwise the target runs it: free it here. ERR_NOENT, ERR_BUSY (not in doubt). */
+/* migrate_resolve - in doubt, and the operator knows: keep = the target is fenced and will never run it, so
+ * run it here; otherwise the target runs it: free it here. ERR_NOENT, ERR_BUSY (not in doubt). */
 result_t migrate_resolve(struct vm *vm, bool keep, struct reason *why) MUST_CHECK;
 
 /* migrate_status_get - the index-th migration in progress; false past the end. */

@@ -27,13 +27,13 @@ uint64_t page_hash_zero(uint64_t index) {
     return mix(index, 0, 0); /* a CRC that starts at 0 stays 0 over zeros */
 }
 
-#define CRC4(i)                                                                                                      \
-    __asm__("crc32q %4, %0\n\tcrc32q %5, %1\n\tcrc32q %6, %2\n\tcrc32q %7, %3"                                       \
-            : "+&r"(a), "+&r"(b), "+&r"(c), "+&r"(d)                                                                 \
+#define CRC4(i)                                                                \
+    __asm__("crc32q %4, %0\n\tcrc32q %5, %1\n\tcrc32q %6, %2\n\tcrc32q %7, %3" \
+            : "+&r"(a), "+&r"(b), "+&r"(c), "+&r"(d)                           \
             : "m"(p[i]), "m"(p[(i) + 1]), "m"(p[(i) + 2]), "m"(p[(i) + 3]))
-#define CRC16(i)     \
-    do {             \
-        CRC4(i);     \
+#define CRC16(i)        \
+    do {                \
+        CRC4(i);        \
         CRC4((i) + 4);  \
         CRC4((i) + 8);  \
         CRC4((i) + 12); \

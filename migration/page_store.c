@@ -46,9 +46,10 @@ result_t page_store_round_end(struct page_store *s, const struct wire_round *r, 
         return reason_set(why, ERR_PROTO, "end of round %u came in round %u", r->round, s->round);
     if (r->raw_pages != s->round_raw || r->zero_pages != s->round_zero ||
         s->round_raw + s->round_zero != s->announced)
-        return reason_set(why, ERR_PROTO, "round %u: %lu + %lu zero pages came, the source counted %lu + %lu of %lu",
-                          s->round, (unsigned long)s->round_raw, (unsigned long)s->round_zero,
-                          (unsigned long)r->raw_pages, (unsigned long)r->zero_pages, (unsigned long)s->announced);
+        return reason_set(
+            why, ERR_PROTO, "round %u: %lu + %lu zero pages came, the source counted %lu + %lu of %lu",
+            s->round, (unsigned long)s->round_raw, (unsigned long)s->round_zero, (unsigned long)r->raw_pages,
+            (unsigned long)r->zero_pages, (unsigned long)s->announced);
     s->in_round = false;
     return OK;
 }

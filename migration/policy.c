@@ -29,7 +29,8 @@ void policy_dirty_update(struct policy_state *p, uint64_t pages, uint64_t ns) {
 }
 
 static uint64_t send_ns(const struct policy_state *p, uint64_t pages) {
-    return ns_for(pages * POLICY_WIRE_BYTES_PER_PAGE, p->bytes_per_s ? p->bytes_per_s : POLICY_DEFAULT_BYTES_PER_S);
+    return ns_for(pages * POLICY_WIRE_BYTES_PER_PAGE,
+                  p->bytes_per_s ? p->bytes_per_s : POLICY_DEFAULT_BYTES_PER_S);
 }
 
 uint64_t policy_predict_ns(const struct policy_state *p, uint64_t pages_left) {
@@ -44,17 +45,22 @@ static struct policy_verdict verdict(enum policy_decision d, uint64_t predicted_
 
 static struct policy_verdict not_converging(const struct policy_state *p, const struct policy_limits *l,
                                             uint32_t round, uint64_t left, uint64_t predicted) {
-    struct policy_verdict v = verdict(predicted <= l->hard_limit_ns ? POLICY_STOP : POLICY_GIVE_UP, predicted);
-    unsigned long rate = (unsigned long)((p->bytes_per_s ? p->bytes_per_s : POLICY_DEFAULT_BYTES_PER_S) / KIB);
+    struct policy_verdict v = verdict(predicted <= l->hard_limit_ns ? POLICY_STOP : POLICY_GIVE_UP,
+                                      predicted);
+    unsigned long rate = (unsigned long)((p->bytes_per_s ? p->bytes_per_s : POLICY_DEFAULT_BYTES_PER_S) /
+                                         KIB);
     if (v.decision == POLICY_STOP)
-        (void)reason_set(&v.why, OK, "no further progress after %u rounds: %lu pages left, predicted blackout %lu us "
-                         "is over the limit of %lu us but within the hard limit of %lu us", round,
-                         (unsigned long)left, US(predicted), US(l->downtime_limit_ns), US(l->hard_limit_ns));
-    else
-        (void)reason_set(&v.why, OK, "does not converge: after %u rounds %lu pages are left (dirtied %lu KiB/s, link "
-                         "%lu KiB/s), blackout %lu us > limit %lu us; raise the limit or calm the guest", round,
-                         (unsigned long)left, (unsigned long)(p->dirty_pages_per_s * 4), rate, US(predicted),
+        (void)reason_set(&v.why, OK,
+                         "no further progress after %u rounds: %lu pages left, predicted blackout %lu us "
+                         "is over the limit of %lu us but within the hard limit of %lu us",
+                         round, (unsigned long)left, US(predicted), US(l->downtime_limit_ns),
                          US(l->hard_limit_ns));
+    else
+        (void)reason_set(&v.why, OK,
+                         "does not converge: after %u rounds %lu pages are left (dirtied %lu KiB/s, link "
+                         "%lu KiB/s), blackout %lu us > limit %lu us; raise the limit or calm the guest",
+                         round, (unsigned long)left, (unsigned long)(p->dirty_pages_per_s * 4), rate,
+                         US(predicted), US(l->hard_limit_ns));
     return v;
 }
 
@@ -74,14 +80,16 @@ struct policy_verdict policy_decide(struct policy_state *p, const struct policy_
     bool worth = pages_left > FEW_PAGES && next_left < pages_left / 2;
     if (predicted <= l->downtime_limit_ns && (last || !worth)) {
         struct policy_verdict v = verdict(POLICY_STOP, predicted);
-        (void)reason_set(&v.why, OK, "%lu pages left, predicted blackout %lu us is within the limit of %lu us",
+        (void)reason_set(&v.why, OK,
+                         "%lu pages left, predicted blackout %lu us is within the limit of %lu us",
                          (unsigned long)pages_left, US(predicted), US(l->downtime_limit_ns));
         return v;
     }
     if (last)
         return not_converging(p, l, round, pages_left, predicted);
     struct policy_verdict v = verdict(POLICY_CONTINUE, predicted);
-    (void)reason_set(&v.why, OK, "%lu pages left, predicted blackout %lu us, another round should leave about %lu",
+    (void)reason_set(&v.why, OK,
+                     "%lu pages left, predicted blackout %lu us, another round should leave about %lu",
                      (unsigned long)pages_left, US(predicted), (unsigned long)next_left);
     return v;
 }

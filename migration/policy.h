@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* policy.h - when pre-copy stops: a pure function of statistics.
- * - policy_decide: after a round (or after the drain before the stop): go on, stop the guest, or give up, and why.
+ * - policy_decide: after a round (or after the drain before the stop): go on, stop the guest, or give up, and
+ * why.
  * - policy_rate_update / policy_dirty_update: the estimates it works from.
- * Stop as soon as the predicted blackout is within the limit and another round would not make it much shorter. When
- * rounds bring nothing any more, stop only within the hard limit; otherwise give up, and the guest runs on unharmed. */
+ * Stop as soon as the predicted blackout is within the limit and another round would not make it much
+ * shorter. When rounds bring nothing any more, stop only within the hard limit; otherwise give up, and the
+ * guest runs on unharmed. */
 #ifndef MIGRATION_POLICY_H
 #define MIGRATION_POLICY_H
 

@@ -68,8 +68,8 @@ static enum receiver_result take_header(struct receiver *rx) {
 }
 
 static enum receiver_result checksum_error(struct receiver *rx) {
-    (void)reason_set(&rx->why, OK, "checksum of record %u (%s) is wrong: the stream was corrupted", rx->head.seq,
-                     wire_type_str(rx->head.type));
+    (void)reason_set(&rx->why, OK, "checksum of record %u (%s) is wrong: the stream was corrupted",
+                     rx->head.seq, wire_type_str(rx->head.type));
     return broken(rx, WIRE_CODE_PROTOCOL);
 }
 
@@ -93,14 +93,16 @@ static struct wire_run run_at(const struct receiver *rx, unsigned i) {
     return wire_run_unpack(get(rx->body + WIRE_PAGES_HEAD_BYTES + 8 * i, 8));
 }
 
-/* Every run: known kind, not empty, ascending, inside memory; and the raw ones together exactly fill the record. */
+/* Every run: known kind, not empty, ascending, inside memory; and the raw ones together exactly fill the
+ * record. */
 static bool table_is_sound(struct receiver *rx) {
     uint64_t end = 0, raw = 0, total = rx->store->round_raw + rx->store->round_zero;
     for (unsigned i = 0; i < rx->nr_runs; i++) {
         struct wire_run r = run_at(rx, i);
         if ((r.kind != WIRE_PAGE_RAW && r.kind != WIRE_PAGE_ZERO) || r.count == 0 || r.first < end ||
             r.first + r.count > rx->store->gmem->nr_pages) {
-            (void)reason_set(&rx->why, OK, "PAGES record %u: bad run %u: %u %s pages from %lu (the VM has %lu)",
+            (void)reason_set(&rx->why, OK,
+                             "PAGES record %u: bad run %u: %u %s pages from %lu (the VM has %lu)",
                              rx->head.seq, i, r.count, wire_page_kind_str(r.kind), (unsigned long)r.first,
                              (unsigned long)rx->store->gmem->nr_pages);
             return false;
@@ -110,8 +112,10 @@ static bool table_is_sound(struct receiver *rx) {
         raw += r.kind == WIRE_PAGE_RAW ? r.count : 0;
     }
     if (raw * PAGE_SIZE != rx->head.length - rx->want || total > rx->store->announced) {
-        (void)reason_set(&rx->why, OK, "PAGES record %u: %lu raw pages do not fit %u octets, or more pages than the "
-                         "%lu announced", rx->head.seq, (unsigned long)raw, rx->head.length,
+        (void)reason_set(&rx->why, OK,
+                         "PAGES record %u: %lu raw pages do not fit %u octets, or more pages than the "
+                         "%lu announced",
+                         rx->head.seq, (unsigned long)raw, rx->head.length,
                          (unsigned long)rx->store->announced);
         return false;
     }
@@ -124,8 +128,8 @@ static enum receiver_result take_table(struct receiver *rx) {
         rx->nr_runs = (unsigned)get(rx->body + 4, 4);
         if (round != rx->store->round || rx->nr_runs == 0 || rx->nr_runs > WIRE_MAX_RUNS ||
             WIRE_PAGES_HEAD_BYTES + 8 * rx->nr_runs > rx->head.length) {
-            (void)reason_set(&rx->why, OK, "PAGES record %u of round %u with %u runs in round %u", rx->head.seq,
-                             round, rx->nr_runs, rx->store->round);
+            (void)reason_set(&rx->why, OK, "PAGES record %u of round %u with %u runs in round %u",
+                             rx->head.seq, round, rx->nr_runs, rx->store->round);
             return broken(rx, WIRE_CODE_PROTOCOL);
         }
         rx->want = WIRE_PAGES_HEAD_BYTES + 8 * rx->nr_runs;

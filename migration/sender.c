@@ -62,7 +62,7 @@ struct batch {
 static void build(struct sender *s, struct batch *b, unsigned max_raw, unsigned *budget) {
     uint64_t index;
     struct wire_run *r = NULL;
-    for (unsigned n = 0; n < SENDER_BATCH_SCAN && *budget > 0 && next_page(s, &index); n++) {
+    for (unsigned n = 0; n<SENDER_BATCH_SCAN && * budget> 0 && next_page(s, &index); n++) {
         uint64_t hash;
         bool zero = page_scan(index, gmem_page(s->gmem, index), &hash);
         uint8_t kind = zero ? WIRE_PAGE_ZERO : WIRE_PAGE_RAW;
@@ -94,7 +94,8 @@ static void put(uint8_t *p, uint64_t v, unsigned octets) {
         p[i] = (uint8_t)(v >> (8 * i));
 }
 
-static result_t write_head(const struct batch *b, struct stream *stream, uint32_t round, uint32_t seq, size_t *octets) {
+static result_t write_head(const struct batch *b, struct stream *stream, uint32_t round, uint32_t seq,
+                           size_t *octets) {
     uint8_t buf[WIRE_HEADER_BYTES + WIRE_PAGES_HEAD_BYTES + 8 * SENDER_BATCH_RUNS];
     uint8_t *table = buf + WIRE_HEADER_BYTES;
     size_t len = WIRE_PAGES_HEAD_BYTES + 8 * b->nr_runs;
@@ -102,8 +103,7 @@ static result_t write_head(const struct batch *b, struct stream *stream, uint32_
     put(table + 4, b->nr_runs, 4);
     for (unsigned i = 0; i < b->nr_runs; i++)
         put(table + WIRE_PAGES_HEAD_BYTES + 8 * i, wire_run_pack(b->run[i]), 8);
-    struct wire_header h = {
-        .type = WIRE_PAGES, .length = (uint32_t)(len + b->raw * PAGE_SIZE), .seq = seq};
+    struct wire_header h = {.type = WIRE_PAGES, .length = (uint32_t)(len + b->raw * PAGE_SIZE), .seq = seq};
     h.crc = wire_crc(wire_header_crc(&h), table, len);
     wire_header_encode(&h, buf);
     *octets = WIRE_HEADER_BYTES + h.length;
@@ -134,7 +134,8 @@ static unsigned room(struct stream *stream) {
     return pages >= SENDER_MIN_RAW || queued == 0 ? pages : 0;
 }
 
-result_t sender_pump(struct sender *s, struct stream *stream, uint32_t round, uint32_t *seq, unsigned *budget) {
+result_t sender_pump(struct sender *s, struct stream *stream, uint32_t round, uint32_t *seq,
+                     unsigned *budget) {
     if (sender_round_is_over(s) || *budget == 0)
         return OK;
     unsigned max_raw = room(stream);

@@ -8,8 +8,9 @@
 #include <string.h>
 
 const char *migrate_event_str(enum migrate_event e) {
-    static const char *const names[] = {"invalid", "started",   "incoming", "round",     "paused",  "ready", "committed",
-                                        "in-doubt", "completed", "failed",   "cancelled", "checked", "refused"};
+    static const char *const names[] = {"invalid",   "started",   "incoming", "round",     "paused",
+                                        "ready",     "committed", "in-doubt", "completed", "failed",
+                                        "cancelled", "checked",   "refused"};
     return (unsigned)e < ARRAY_LEN(names) ? names[e] : "unknown";
 }
 
@@ -38,7 +39,8 @@ void session_send(struct session *s, const struct wire_msg *msg) {
     (void)reason_set(&s->failed_why, r, "%s could not be sent (%s)", wire_type_str(msg->type), result_str(r));
 }
 
-void session_failure_msg(const struct session *s, uint16_t type, uint32_t code, const char *text, struct wire_msg *msg) {
+void session_failure_msg(const struct session *s, uint16_t type, uint32_t code, const char *text,
+                         struct wire_msg *msg) {
     memset(msg, 0, sizeof *msg);
     msg->type = type;
     msg->u.failure.code = code != 0 ? code : WIRE_CODE_INTERNAL;
@@ -127,7 +129,8 @@ static void fill_report(struct session *s, enum migrate_result result, const str
     }
 }
 
-void session_finish(struct session *s, enum migrate_result result, enum migrate_event event, const struct reason *why) {
+void session_finish(struct session *s, enum migrate_result result, enum migrate_event event,
+                    const struct reason *why) {
     if (s->final_told)
         return;
     fill_report(s, result, why);
@@ -136,8 +139,9 @@ void session_finish(struct session *s, enum migrate_result result, enum migrate_
     s->final_told = true;
     s->host->last = s->report;
     s->host->has_last = event != MIGRATE_EV_REFUSED || s->host->has_last;
-    log_info("migration %u of '%s' (%s): %s%s%s", s->id, s->name, s->role == MIGRATE_SOURCE ? "source" : "target",
-             migrate_event_str(event), why != NULL && why->text[0] != '\0' ? ": " : "", why != NULL ? why->text : "");
+    log_info("migration %u of '%s' (%s): %s%s%s", s->id, s->name,
+             s->role == MIGRATE_SOURCE ? "source" : "target", migrate_event_str(event),
+             why != NULL && why->text[0] != '\0' ? ": " : "", why != NULL ? why->text : "");
     session_tell(s, event);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* session.h - one migration in progress, and the host that has several: what both drivers share.
- * struct migration_host is everything that is not per migration; the real machine has one, a hosted test has two.
+ * struct migration_host is everything that is not per migration; the real machine has one, a hosted test has
+ * two.
  * - host_init / host_exit / host_poll / host_start ...: migration.h on a given host.
  * - session_*: small helpers of both drivers.
  * - source_driver_* and target_driver_*: carry out what source_step and target_step say. */
@@ -101,11 +102,12 @@ struct migration_host {
     bool listening;
 };
 
-result_t host_init(struct migration_host *h, const struct migration_config *cfg, struct reason *why) MUST_CHECK;
+result_t host_init(struct migration_host *h, const struct migration_config *cfg,
+                   struct reason *why) MUST_CHECK;
 void host_exit(struct migration_host *h);
 bool host_poll(struct migration_host *h);
-result_t host_start(struct migration_host *h, struct vm *vm, struct net_addr to, const struct migrate_options *opt,
-                    struct reason *why) MUST_CHECK;
+result_t host_start(struct migration_host *h, struct vm *vm, struct net_addr to,
+                    const struct migrate_options *opt, struct reason *why) MUST_CHECK;
 result_t host_cancel(struct migration_host *h, struct vm *vm, struct reason *why) MUST_CHECK;
 result_t host_resolve(struct migration_host *h, struct vm *vm, bool keep, struct reason *why) MUST_CHECK;
 bool host_status(const struct migration_host *h, unsigned index, struct migrate_status *out);
@@ -116,13 +118,15 @@ void host_random(struct migration_host *h, uint8_t *buf, size_t len);
 
 void session_tell(struct session *s, enum migrate_event event);
 /* session_finish - keep the report, tell the final event. */
-void session_finish(struct session *s, enum migrate_result result, enum migrate_event event, const struct reason *why);
+void session_finish(struct session *s, enum migrate_result result, enum migrate_event event,
+                    const struct reason *why);
 void session_status(const struct session *s, struct migrate_status *out);
 /* session_vm - the VM if it is still the one this session works on, else NULL. */
 struct vm *session_vm(struct session *s);
 /* session_send - note a failed link when it does not go out; control records fit into the reserve. */
 void session_send(struct session *s, const struct wire_msg *msg);
-void session_failure_msg(const struct session *s, uint16_t type, uint32_t code, const char *text, struct wire_msg *msg);
+void session_failure_msg(const struct session *s, uint16_t type, uint32_t code, const char *text,
+                         struct wire_msg *msg);
 void session_release(struct session *s);
 uint64_t session_section_digest(uint32_t crc, uint64_t octets);
 
@@ -138,6 +142,8 @@ bool source_rounds_poll(struct session *s, uint64_t now_ns);
 void target_driver_start(struct session *s);
 bool target_driver_poll(struct session *s, uint64_t now_ns);
 void target_driver_event(struct session *s, struct target_event ev);
+/* target_resolve.c: COMMIT of an earlier transaction, on a connection that has offered nothing. */
+void target_resolve(struct session *s, const struct wire_commit *m, uint64_t now_ns);
 /* target_offer.c: judge an offer and allocate for it. Returns the code of the refusal or 0. */
 uint32_t target_offer_take(struct session *s, const struct wire_offer *o, struct reason *why);
 /* target_records.c: rounds, sections and SEAL. False: why and code say what is wrong. */

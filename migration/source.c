@@ -4,25 +4,39 @@
 #include <string.h>
 
 static const char *const state_names[SOURCE_NR_STATES] = {
-    [SOURCE_INVALID] = "invalid",     [SOURCE_CONNECTING] = "connecting", [SOURCE_HELLO] = "hello",
-    [SOURCE_CLOCK] = "clock",         [SOURCE_OFFERED] = "offered",       [SOURCE_PRECOPY] = "pre-copy",
-    [SOURCE_DRAINING] = "draining",   [SOURCE_STOPPING] = "stopping",     [SOURCE_SEALED] = "sealed",
-    [SOURCE_COMMITTED] = "committed", [SOURCE_IN_DOUBT] = "in doubt",     [SOURCE_RECONNECTING] = "reconnecting",
-    [SOURCE_DONE] = "done",           [SOURCE_FAILED] = "failed",         [SOURCE_CHECKED] = "checked",
+    [SOURCE_INVALID] = "invalid",   [SOURCE_CONNECTING] = "connecting",
+    [SOURCE_HELLO] = "hello",       [SOURCE_CLOCK] = "clock",
+    [SOURCE_OFFERED] = "offered",   [SOURCE_PRECOPY] = "pre-copy",
+    [SOURCE_DRAINING] = "draining", [SOURCE_STOPPING] = "stopping",
+    [SOURCE_SEALED] = "sealed",     [SOURCE_COMMITTED] = "committed",
+    [SOURCE_IN_DOUBT] = "in doubt", [SOURCE_RECONNECTING] = "reconnecting",
+    [SOURCE_DONE] = "done",         [SOURCE_FAILED] = "failed",
+    [SOURCE_CHECKED] = "checked",
 };
 
 static const char *const event_names[SOURCE_NR_EVENTS] = {
-    [SOURCE_EV_INVALID] = "invalid",       [SOURCE_EV_CONNECTED] = "connected",
-    [SOURCE_EV_LINK_LOST] = "link-lost",   [SOURCE_EV_PROTO_ERROR] = "proto-error",
-    [SOURCE_EV_HELLO_ACK] = "hello-ack",   [SOURCE_EV_REJECTED] = "rejected",
-    [SOURCE_EV_CLOCK_DONE] = "clock-done", [SOURCE_EV_ACCEPTED] = "accepted",
-    [SOURCE_EV_REFUSED] = "refused",       [SOURCE_EV_ROUND_SENT] = "round-sent",
-    [SOURCE_EV_DRAINED] = "drained",       [SOURCE_EV_FINAL_SENT] = "final-sent",
-    [SOURCE_EV_READY] = "ready",           [SOURCE_EV_STARTED] = "started",
-    [SOURCE_EV_ABORTED] = "aborted",       [SOURCE_EV_TX_UNKNOWN] = "tx-unknown",
-    [SOURCE_EV_CANCEL] = "cancel",         [SOURCE_EV_LOCAL_ERROR] = "local-error",
-    [SOURCE_EV_HEARD] = "heard",           [SOURCE_EV_TICK] = "tick",
-    [SOURCE_EV_KEEP] = "keep",             [SOURCE_EV_GIVE] = "give",
+    [SOURCE_EV_INVALID] = "invalid",
+    [SOURCE_EV_CONNECTED] = "connected",
+    [SOURCE_EV_LINK_LOST] = "link-lost",
+    [SOURCE_EV_PROTO_ERROR] = "proto-error",
+    [SOURCE_EV_HELLO_ACK] = "hello-ack",
+    [SOURCE_EV_REJECTED] = "rejected",
+    [SOURCE_EV_CLOCK_DONE] = "clock-done",
+    [SOURCE_EV_ACCEPTED] = "accepted",
+    [SOURCE_EV_REFUSED] = "refused",
+    [SOURCE_EV_ROUND_SENT] = "round-sent",
+    [SOURCE_EV_DRAINED] = "drained",
+    [SOURCE_EV_FINAL_SENT] = "final-sent",
+    [SOURCE_EV_READY] = "ready",
+    [SOURCE_EV_STARTED] = "started",
+    [SOURCE_EV_ABORTED] = "aborted",
+    [SOURCE_EV_TX_UNKNOWN] = "tx-unknown",
+    [SOURCE_EV_CANCEL] = "cancel",
+    [SOURCE_EV_LOCAL_ERROR] = "local-error",
+    [SOURCE_EV_HEARD] = "heard",
+    [SOURCE_EV_TICK] = "tick",
+    [SOURCE_EV_KEEP] = "keep",
+    [SOURCE_EV_GIVE] = "give",
 };
 
 #define FAILS BIT(SOURCE_FAILED)
@@ -50,7 +64,8 @@ const char *source_event_str(enum source_event_type e) {
 }
 
 bool source_edge_is_legal(enum source_state from, enum source_state to) {
-    return (unsigned)from < SOURCE_NR_STATES && (unsigned)to < SOURCE_NR_STATES && (edges[from] & BIT(to)) != 0;
+    return (unsigned)from < SOURCE_NR_STATES && (unsigned)to < SOURCE_NR_STATES &&
+           (edges[from] & BIT(to)) != 0;
 }
 
 bool source_is_final(enum source_state s) {
@@ -76,8 +91,8 @@ static void note(struct source_machine *m, uint32_t code, const char *line) {
 }
 
 /* Before COMMIT: the guest goes on here. tell: the peer is still listening. */
-static uint32_t fail_back(struct source_machine *m, const struct source_event *ev, uint32_t code, const char *line,
-                          bool tell) {
+static uint32_t fail_back(struct source_machine *m, const struct source_event *ev, uint32_t code,
+                          const char *line, bool tell) {
     if (!enter(m, SOURCE_FAILED, ev->now_ns))
         return 0;
     uint32_t actions = SOURCE_ACT_FINISH;
@@ -125,22 +140,19 @@ static uint32_t step_failures(struct source_machine *m, const struct source_even
     switch (ev->type) {
     case SOURCE_EV_LINK_LOST:
         m->linked = false;
-        return fail_back(m, ev, WIRE_CODE_LINK, ev->text != NULL ? ev->text : "the connection was lost", false);
+        return fail_back(m, ev, WIRE_CODE_LINK, ev->text != NULL ? ev->text : "the connection was lost",
+                         false);
     case SOURCE_EV_PROTO_ERROR:
     case SOURCE_EV_LOCAL_ERROR:
-    case SOURCE_EV_CANCEL:
-        return fail_back(m, ev, ev->code, ev->text, m->state > SOURCE_HELLO);
+    case SOURCE_EV_CANCEL: return fail_back(m, ev, ev->code, ev->text, m->state > SOURCE_HELLO);
     case SOURCE_EV_REJECTED:
     case SOURCE_EV_REFUSED:
     case SOURCE_EV_ABORTED:
-    case SOURCE_EV_TX_UNKNOWN:
-        return fail_back(m, ev, ev->code, ev->text, false);
+    case SOURCE_EV_TX_UNKNOWN: return fail_back(m, ev, ev->code, ev->text, false);
     case SOURCE_EV_TICK:
         code = timeout_of(m, ev->now_ns, &line);
         return code != 0 ? fail_back(m, ev, code, line, m->state > SOURCE_HELLO) : 0;
-    default:
-        *done = false;
-        return 0;
+    default: *done = false; return 0;
     }
 }
 
@@ -211,14 +223,17 @@ static uint32_t step_stopped(struct source_machine *m, const struct source_event
     if (!ev->match)
         return fail_back(m, ev, WIRE_CODE_DIGEST, ev->text, true);
     if (ev->now_ns - m->paused_ns >= m->times.deadline)
-        return fail_back(m, ev, WIRE_CODE_DEADLINE, "READY came after the deadline of the pause; the guest was "
-                         "resumed here", true);
+        return fail_back(m, ev, WIRE_CODE_DEADLINE,
+                         "READY came after the deadline of the pause; the guest was "
+                         "resumed here",
+                         true);
     enter(m, SOURCE_COMMITTED, ev->now_ns);
     return SOURCE_ACT_MARK_IN_DOUBT | SOURCE_ACT_SEND_COMMIT;
 }
 
 /* COMMIT left (or could have): everything that is not a proof leads to doubt, and doubt asks again. */
-static uint32_t doubt(struct source_machine *m, const struct source_event *ev, uint32_t code, const char *line) {
+static uint32_t doubt(struct source_machine *m, const struct source_event *ev, uint32_t code,
+                      const char *line) {
     if (!enter(m, SOURCE_IN_DOUBT, ev->now_ns))
         return 0;
     note(m, code, line);
@@ -252,7 +267,8 @@ static uint32_t step_committed(struct source_machine *m, const struct source_eve
         return ev->match ? finish_here(m, ev, SOURCE_ACT_CLOSE)
                          : doubt(m, ev, WIRE_CODE_PROTOCOL, "ABORTED came with a wrong token");
     case SOURCE_EV_TX_UNKNOWN:
-        return doubt(m, ev, WIRE_CODE_REPLAY, "the target does not know this migration any more: it was restarted");
+        return doubt(m, ev, WIRE_CODE_REPLAY,
+                     "the target does not know this migration any more: it was restarted");
     case SOURCE_EV_LINK_LOST:
         m->linked = false;
         return doubt(m, ev, WIRE_CODE_LINK, "the connection was lost after COMMIT");
@@ -262,10 +278,10 @@ static uint32_t step_committed(struct source_machine *m, const struct source_eve
         return doubt(m, ev, WIRE_CODE_SILENT, "the target went silent after COMMIT");
     case SOURCE_EV_CANCEL: /* too late */
     case SOURCE_EV_KEEP:
-    case SOURCE_EV_GIVE:
-        return 0;
+    case SOURCE_EV_GIVE: return 0;
     default:
-        return doubt(m, ev, WIRE_CODE_PROTOCOL, ev->text != NULL ? ev->text : "the target broke the protocol");
+        return doubt(m, ev, WIRE_CODE_PROTOCOL,
+                     ev->text != NULL ? ev->text : "the target broke the protocol");
     }
 }
 
@@ -286,9 +302,7 @@ static uint32_t step_reconnecting(struct source_machine *m, const struct source_
         m->linked = true;
         m->heard_ns = ev->now_ns;
         return SOURCE_ACT_SEND_HELLO;
-    case SOURCE_EV_HELLO_ACK:
-        enter(m, SOURCE_COMMITTED, ev->now_ns);
-        return SOURCE_ACT_SEND_COMMIT;
+    case SOURCE_EV_HELLO_ACK: enter(m, SOURCE_COMMITTED, ev->now_ns); return SOURCE_ACT_SEND_COMMIT;
     case SOURCE_EV_LINK_LOST:
         m->linked = false;
         return doubt(m, ev, WIRE_CODE_LINK, "the target cannot be reached");
@@ -299,10 +313,10 @@ static uint32_t step_reconnecting(struct source_machine *m, const struct source_
         return doubt(m, ev, WIRE_CODE_SILENT, "the target does not answer");
     case SOURCE_EV_CANCEL:
     case SOURCE_EV_KEEP:
-    case SOURCE_EV_GIVE:
-        return 0;
+    case SOURCE_EV_GIVE: return 0;
     default:
-        return doubt(m, ev, WIRE_CODE_PROTOCOL, ev->text != NULL ? ev->text : "the target broke the protocol");
+        return doubt(m, ev, WIRE_CODE_PROTOCOL,
+                     ev->text != NULL ? ev->text : "the target broke the protocol");
     }
 }
 

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* source.h - the sending side of a migration as a pure step machine: (state, event) -> (state, actions).
- * No I/O and no clock in here: time comes in events, actions are bits that the driver carries out in bit order.
+ * No I/O and no clock in here: time comes in events, actions are bits that the driver carries out in bit
+ * order.
  *
- *   CONNECTING -> HELLO -> CLOCK -> OFFERED -> PRECOPY <-> DRAINING -> STOPPING -> SEALED -> COMMITTED -> DONE
- *        |          |        |      |   |         |           |           |          |        |    ^   |
- *        |          |        |      |   +-> CHECKED (dry run) |           |          |        |    |   | STARTED
- *        v          v        v      v             v           v           v          v        |    |   v
- *        +----------+--------+------+--> FAILED <-+-----------+-----------+----------+        |    |  DONE
- *                    the guest runs on here ^                                                 |    |
- *                                           | ABORTED(token) only                  link lost, |    | COMMIT again
- *                                           +----------- COMMITTED                 silence    v    |
- *                                           | operator fenced the target          IN_DOUBT -> RECONNECTING
- *                                           +----------- IN_DOUBT                     ^            | no answer
- *                                                                                     +------------+
- * From COMMITTED on, nothing but ABORTED with the token of READY (or an operator's decision) lets the guest run here. */
+ *   CONNECTING -> HELLO -> CLOCK -> OFFERED -> PRECOPY <-> DRAINING -> STOPPING -> SEALED -> COMMITTED
+ *       |           |        |        |  |        |            |           |          |         |  ^  |
+ *       |           |        |        |  +-> CHECKED (dry run) |           |          |         |  |  | STARTED
+ *       v           v        v        v           v            v           v          v         |  |  v
+ *       +-----------+--------+--------+-> FAILED <+------------+-----------+----------+         |  | DONE
+ *                the guest runs on here ^                                                       |  |
+ *                                       | ABORTED(token) only                        link lost, |  | COMMIT
+ *                                       +----------- COMMITTED                          silence |  | again
+ *                                       | operator fenced the target                            v  |
+ *                                       +----------- IN_DOUBT                 IN_DOUBT -> RECONNECTING
+ *                                                                                 ^           | no answer
+ *                                                                                 +-----------+
+ * From COMMITTED on, nothing but ABORTED with the token of READY (or an operator's decision) lets the guest
+ * run here. */
 #ifndef MIGRATION_SOURCE_H
 #define MIGRATION_SOURCE_H
 
@@ -51,19 +54,19 @@ enum source_event_type {
     SOURCE_EV_CLOCK_DONE,
     SOURCE_EV_ACCEPTED,
     SOURCE_EV_REFUSED,
-    SOURCE_EV_ROUND_SENT,  /* decision: of the policy */
-    SOURCE_EV_DRAINED,     /* decision: of the policy, asked again */
-    SOURCE_EV_FINAL_SENT,  /* last pages, sections and SEAL are written */
-    SOURCE_EV_READY,       /* match: transaction, counts and digests equal ours */
-    SOURCE_EV_STARTED,     /* match: transaction and token */
-    SOURCE_EV_ABORTED,     /* match: transaction and (after COMMIT) token */
+    SOURCE_EV_ROUND_SENT, /* decision: of the policy */
+    SOURCE_EV_DRAINED,    /* decision: of the policy, asked again */
+    SOURCE_EV_FINAL_SENT, /* last pages, sections and SEAL are written */
+    SOURCE_EV_READY,      /* match: transaction, counts and digests equal ours */
+    SOURCE_EV_STARTED,    /* match: transaction and token */
+    SOURCE_EV_ABORTED,    /* match: transaction and (after COMMIT) token */
     SOURCE_EV_TX_UNKNOWN,
     SOURCE_EV_CANCEL,
     SOURCE_EV_LOCAL_ERROR, /* something failed on this host */
     SOURCE_EV_HEARD,       /* any record came */
     SOURCE_EV_TICK,
-    SOURCE_EV_KEEP,        /* operator: the target is fenced, run it here (IN_DOUBT only) */
-    SOURCE_EV_GIVE,        /* operator: the target runs it, free it here (IN_DOUBT only) */
+    SOURCE_EV_KEEP, /* operator: the target is fenced, run it here (IN_DOUBT only) */
+    SOURCE_EV_GIVE, /* operator: the target runs it, free it here (IN_DOUBT only) */
     SOURCE_NR_EVENTS
 };
 const char *source_event_str(enum source_event_type e);
@@ -111,13 +114,13 @@ struct source_machine {
     enum source_state state;
     struct source_times times;
     bool dry_run;
-    bool linked;  /* a connection exists */
-    bool paused;  /* PAUSE was ordered and not undone */
-    bool logging; /* START_LOG was ordered and not undone */
+    bool linked;       /* a connection exists */
+    bool paused;       /* PAUSE was ordered and not undone */
+    bool logging;      /* START_LOG was ordered and not undone */
     uint64_t since_ns; /* entry into the state */
     uint64_t heard_ns;
     uint64_t paused_ns;
-    uint32_t code;      /* why it failed or is in doubt */
+    uint32_t code; /* why it failed or is in doubt */
     struct reason why;
 };
 

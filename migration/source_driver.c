@@ -28,7 +28,8 @@ static void send_hello(struct session *s) {
 
 static void send_probe(struct session *s, uint64_t now_ns) {
     struct source_part *p = &s->src;
-    struct wire_msg msg = {.type = WIRE_CLOCK_PROBE, .u.clock = {.number = p->probes_sent, .t1 = time_now_ns()}};
+    struct wire_msg msg = {.type = WIRE_CLOCK_PROBE,
+                           .u.clock = {.number = p->probes_sent, .t1 = time_now_ns()}};
     if (p->probes_sent == p->probes_seen && p->probes_sent < p->probes_due &&
         channel_send(&s->ch, &msg, NULL, now_ns) == OK)
         p->probes_sent++;
@@ -129,7 +130,9 @@ static void act(struct session *s, uint32_t actions) {
         case SOURCE_ACT_CONNECT: connect_peer(s); break;
         case SOURCE_ACT_SEND_HELLO: send_hello(s); break;
         case SOURCE_ACT_START_CLOCK: start_clock(s); break;
-        case SOURCE_ACT_SEND_OFFER: session_send(s, &(struct wire_msg){.type = WIRE_OFFER, .u.offer = s->src.offer}); break;
+        case SOURCE_ACT_SEND_OFFER:
+            session_send(s, &(struct wire_msg){.type = WIRE_OFFER, .u.offer = s->src.offer});
+            break;
         case SOURCE_ACT_START_LOG: start_log(s); break;
         case SOURCE_ACT_START_ROUND: source_rounds_start(s, false, time_now_ns()); break;
         case SOURCE_ACT_START_DRAIN: source_rounds_drain(s, time_now_ns()); break;
@@ -137,7 +140,10 @@ static void act(struct session *s, uint32_t actions) {
         case SOURCE_ACT_START_FINAL: source_rounds_start(s, true, time_now_ns()); break;
         case SOURCE_ACT_SEND_COMMIT: send_commit(s, WIRE_COMMIT); break;
         case SOURCE_ACT_SEND_ABORT: send_abort(s); break;
-        case SOURCE_ACT_SEND_DONE: send_commit(s, WIRE_DONE); s->failed_link = false; break;
+        case SOURCE_ACT_SEND_DONE:
+            send_commit(s, WIRE_DONE);
+            s->failed_link = false;
+            break;
         case SOURCE_ACT_STOP_LOG: stop_log(s); break;
         case SOURCE_ACT_FREE_VM: free_vm(s); break;
         case SOURCE_ACT_CLOSE: channel_linger(&s->ch, time_now_ns()); break;
@@ -152,7 +158,8 @@ static void tell_transition(struct session *s, enum source_state before) {
     enum source_state now = s->src.m.state;
     if (now == before)
         return;
-    log_debug("migration %u of '%s': %s -> %s", s->id, s->name, source_state_str(before), source_state_str(now));
+    log_debug("migration %u of '%s': %s -> %s", s->id, s->name, source_state_str(before),
+              source_state_str(now));
     if (now == SOURCE_STOPPING)
         session_tell(s, MIGRATE_EV_PAUSED);
     else if (now == SOURCE_COMMITTED && before == SOURCE_SEALED)
@@ -171,7 +178,9 @@ void source_driver_event(struct session *s, struct source_event ev) {
     act(s, source_step(&s->src.m, &ev));
     while (s->failed_link || s->failed_code != 0) {
         struct source_event next = {.type = s->failed_link ? SOURCE_EV_LINK_LOST : SOURCE_EV_LOCAL_ERROR,
-                                    .now_ns = ev.now_ns, .code = s->failed_code, .text = text.text};
+                                    .now_ns = ev.now_ns,
+                                    .code = s->failed_code,
+                                    .text = text.text};
         text = s->failed_why;
         s->failed_link = false;
         s->failed_code = 0;
@@ -184,8 +193,12 @@ void source_driver_event(struct session *s, struct source_event ev) {
 
 void source_driver_start(struct session *s) {
     uint64_t silent = s->host->cfg.silent_ns;
-    struct source_times times = {.connect = silent, .hello = silent, .offer = 6 * silent, .silent = silent,
-                                 .retry = NSEC_PER_SEC, .deadline = s->src.opt.deadline_ns};
+    struct source_times times = {.connect = silent,
+                                 .hello = silent,
+                                 .offer = 6 * silent,
+                                 .silent = silent,
+                                 .retry = NSEC_PER_SEC,
+                                 .deadline = s->src.opt.deadline_ns};
     act(s, source_init(&s->src.m, &times, s->src.opt.dry_run, s->start_ns));
     session_tell(s, MIGRATE_EV_STARTED);
     if (s->failed_link)
@@ -205,7 +218,8 @@ static void take_clock_reply(struct session *s, const struct wire_clock *c, uint
 static void take_ready(struct session *s, const struct wire_ready *m, uint64_t now_ns) {
     const struct wire_seal *seal = &s->src.seal;
     struct reason why = {{0}};
-    struct source_event ev = {.type = SOURCE_EV_READY, .now_ns = now_ns, .code = WIRE_CODE_DIGEST, .text = why.text};
+    struct source_event ev = {
+        .type = SOURCE_EV_READY, .now_ns = now_ns, .code = WIRE_CODE_DIGEST, .text = why.text};
     ev.match = memcmp(m->tx, s->tx, WIRE_ID_LEN) == 0 && m->digest == seal->digest &&
                m->section_digest == seal->section_digest;
     if (!ev.match)
@@ -218,8 +232,8 @@ static void take_ready(struct session *s, const struct wire_ready *m, uint64_t n
     source_driver_event(s, ev);
 }
 
-/* Split the blackout in source time; what the target reports is shifted by the offset. COMMIT there and READY back are the
- * best sample of the offset: no guest ran on either side and nothing was queued. */
+/* Split the blackout in source time; what the target reports is shifted by the offset. COMMIT there and READY
+ * back are the best sample of the offset: no guest ran on either side and nothing was queued. */
 static void split_blackout(struct session *s, const struct wire_started *m) {
     struct source_part *p = &s->src;
     struct migrate_blackout *b = &s->report.blackout;
@@ -243,7 +257,8 @@ static bool is_ours(const struct session *s, const uint8_t *tx, const uint8_t *t
 
 static struct source_event failure_event(const struct session *s, enum source_event_type type,
                                          const struct wire_failure *f) {
-    return (struct source_event){.type = type, .code = f->code, .text = f->text, .match = is_ours(s, f->tx, f->token)};
+    return (struct source_event){
+        .type = type, .code = f->code, .text = f->text, .match = is_ours(s, f->tx, f->token)};
 }
 
 static void take_hello_ack(struct session *s, const struct wire_hello_ack *m, struct source_event *ev) {
@@ -268,7 +283,8 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
     case WIRE_READY: take_ready(s, &msg->u.ready, now_ns); return;
     case WIRE_HELLO_ACK: take_hello_ack(s, &msg->u.hello_ack, &ev); break;
     case WIRE_REJECT:
-        ev = (struct source_event){.type = SOURCE_EV_REJECTED, .code = msg->u.reject.code, .text = msg->u.reject.text};
+        ev = (struct source_event){
+            .type = SOURCE_EV_REJECTED, .code = msg->u.reject.code, .text = msg->u.reject.text};
         break;
     case WIRE_ACCEPT: ev.type = SOURCE_EV_ACCEPTED; break;
     case WIRE_REFUSE: ev = failure_event(s, SOURCE_EV_REFUSED, &msg->u.failure); break;
@@ -299,8 +315,10 @@ static void read_records(struct session *s, uint64_t now_ns) {
         if (r == RECEIVER_MORE)
             break;
         if (r == RECEIVER_ERROR) {
-            source_driver_event(s, (struct source_event){.type = SOURCE_EV_PROTO_ERROR, .now_ns = now_ns,
-                                                         .code = s->ch.rx.code, .text = s->ch.rx.why.text});
+            source_driver_event(s, (struct source_event){.type = SOURCE_EV_PROTO_ERROR,
+                                                         .now_ns = now_ns,
+                                                         .code = s->ch.rx.code,
+                                                         .text = s->ch.rx.why.text});
             break;
         }
         source_driver_event(s, (struct source_event){.type = SOURCE_EV_HEARD, .now_ns = now_ns});
@@ -319,8 +337,9 @@ static void watch_vm(struct session *s, uint64_t now_ns) {
     if (s->vm != NULL && vm_get_state(s->vm) == expected)
         return;
     (void)reason_set(&why, OK, "VM '%s' is %s: it ended or was stopped during the migration", s->name, found);
-    source_driver_event(s, (struct source_event){.type = SOURCE_EV_LOCAL_ERROR, .now_ns = now_ns,
-                                                 .code = WIRE_CODE_GUEST, .text = why.text});
+    source_driver_event(
+        s, (struct source_event){
+               .type = SOURCE_EV_LOCAL_ERROR, .now_ns = now_ns, .code = WIRE_CODE_GUEST, .text = why.text});
 }
 
 bool source_driver_poll(struct session *s, uint64_t now_ns) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The source inside PRECOPY, DRAINING and STOPPING: rounds of pages, the drain before the stop, sections, SEAL. */
+/* The source inside PRECOPY, DRAINING and STOPPING: rounds of pages, the drain before the stop, sections,
+ * SEAL. */
 #include "migration/session.h"
 
 #include "kernel/time.h"
@@ -19,7 +20,8 @@ static uint32_t round_kind(const struct session *s) {
     return s->src.round == 1 ? WIRE_ROUND_ALL : WIRE_ROUND_DIRTY;
 }
 
-/* The pages of the round are those in sender.bitmap now; for the final one, the log is read once more after the pause. */
+/* The pages of the round are those in sender.bitmap now; for the final one, the log is read once more after
+ * the pause. */
 void source_rounds_start(struct session *s, bool final, uint64_t now_ns) {
     struct source_part *p = &s->src;
     if (p->round == 0) {
@@ -103,8 +105,9 @@ static bool send_round(struct session *s, uint16_t type, uint64_t now_ns) {
 }
 
 static void fail_local(struct session *s, uint32_t code, const struct reason *why, uint64_t now_ns) {
-    source_driver_event(s, (struct source_event){.type = SOURCE_EV_LOCAL_ERROR, .now_ns = now_ns, .code = code,
-                                                 .text = why->text});
+    source_driver_event(
+        s, (struct source_event){
+               .type = SOURCE_EV_LOCAL_ERROR, .now_ns = now_ns, .code = code, .text = why->text});
 }
 
 /* Save and send one section; false: no room now, or it failed. */
@@ -113,7 +116,8 @@ static bool send_section(struct session *s, const struct vm_section *sec, uint64
     struct reason why;
     uint8_t *data = s->scratch + WIRE_HEADER_BYTES + WIRE_MAX_CONTROL_BYTES;
     size_t used = 0;
-    if (stream_space(s->ch.stream) < WIRE_HEADER_BYTES + WIRE_MAX_CONTROL_BYTES && stream_unacked(s->ch.stream) > 0)
+    if (stream_space(s->ch.stream) < WIRE_HEADER_BYTES + WIRE_MAX_CONTROL_BYTES &&
+        stream_unacked(s->ch.stream) > 0)
         return false;
     result_t r = vm_section_save(s->vm, sec->id, data, VM_SECTION_MAX_BYTES, &used);
     if (r != OK) {
@@ -121,8 +125,9 @@ static bool send_section(struct session *s, const struct vm_section *sec, uint64
         fail_local(s, WIRE_CODE_SECTION, &why, now_ns);
         return false;
     }
-    struct wire_msg msg = {.type = WIRE_SECTION,
-                           .u.section = {.id = sec->id, .version = sec->version, .length = (uint32_t)used, .data = data}};
+    struct wire_msg msg = {
+        .type = WIRE_SECTION,
+        .u.section = {.id = sec->id, .version = sec->version, .length = (uint32_t)used, .data = data}};
     r = channel_send(&s->ch, &msg, s->scratch, now_ns);
     if (r == ERR_FULL)
         return false;
@@ -157,8 +162,8 @@ static bool send_seal(struct session *s, uint64_t now_ns) {
     return channel_send(&s->ch, &msg, NULL, now_ns) == OK;
 }
 
-/* During the first round, the log is read now and then: a page written before its turn comes is sent once, not twice.
- * Bits ahead of the cursor are all set anyway; those behind it are the next round's. */
+/* During the first round, the log is read now and then: a page written before its turn comes is sent once,
+ * not twice. Bits ahead of the cursor are all set anyway; those behind it are the next round's. */
 static void collect_early(struct session *s, uint64_t now_ns) {
     struct source_part *p = &s->src;
     uint64_t part = p->sender.gmem->nr_pages / EARLY_COLLECTS + 1;

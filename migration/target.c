@@ -2,21 +2,35 @@
 #include "migration/target.h"
 
 static const char *const state_names[TARGET_NR_STATES] = {
-    [TARGET_INVALID] = "invalid",       [TARGET_GREETING] = "greeting",     [TARGET_WAIT_OFFER] = "waiting for offer",
-    [TARGET_RECEIVING] = "receiving",   [TARGET_READY] = "ready",           [TARGET_ACTIVATING] = "activating",
-    [TARGET_STARTED] = "started",       [TARGET_DONE] = "done",             [TARGET_ABORTED] = "aborted",
+    [TARGET_INVALID] = "invalid",
+    [TARGET_GREETING] = "greeting",
+    [TARGET_WAIT_OFFER] = "waiting for offer",
+    [TARGET_RECEIVING] = "receiving",
+    [TARGET_READY] = "ready",
+    [TARGET_ACTIVATING] = "activating",
+    [TARGET_STARTED] = "started",
+    [TARGET_DONE] = "done",
+    [TARGET_ABORTED] = "aborted",
     [TARGET_CLOSED] = "closed",
 };
 
 static const char *const event_names[TARGET_NR_EVENTS] = {
-    [TARGET_EV_INVALID] = "invalid",           [TARGET_EV_HELLO] = "hello",
-    [TARGET_EV_OFFER] = "offer",               [TARGET_EV_OFFER_DRY] = "offer-dry",
-    [TARGET_EV_SEAL] = "seal",                 [TARGET_EV_COMMIT] = "commit",
-    [TARGET_EV_FIRST_ENTRY] = "first-entry",   [TARGET_EV_LOCAL_ERROR] = "local-error",
-    [TARGET_EV_DONE] = "done",                 [TARGET_EV_PEER_ABORT] = "peer-abort",
-    [TARGET_EV_CANCEL] = "cancel",             [TARGET_EV_LINK_LOST] = "link-lost",
-    [TARGET_EV_PROTO_ERROR] = "proto-error",   [TARGET_EV_ATTACHED] = "attached",
-    [TARGET_EV_ANSWERED] = "answered",         [TARGET_EV_HEARD] = "heard",
+    [TARGET_EV_INVALID] = "invalid",
+    [TARGET_EV_HELLO] = "hello",
+    [TARGET_EV_OFFER] = "offer",
+    [TARGET_EV_OFFER_DRY] = "offer-dry",
+    [TARGET_EV_SEAL] = "seal",
+    [TARGET_EV_COMMIT] = "commit",
+    [TARGET_EV_FIRST_ENTRY] = "first-entry",
+    [TARGET_EV_LOCAL_ERROR] = "local-error",
+    [TARGET_EV_DONE] = "done",
+    [TARGET_EV_PEER_ABORT] = "peer-abort",
+    [TARGET_EV_CANCEL] = "cancel",
+    [TARGET_EV_LINK_LOST] = "link-lost",
+    [TARGET_EV_PROTO_ERROR] = "proto-error",
+    [TARGET_EV_ATTACHED] = "attached",
+    [TARGET_EV_ANSWERED] = "answered",
+    [TARGET_EV_HEARD] = "heard",
     [TARGET_EV_TICK] = "tick",
 };
 
@@ -39,7 +53,8 @@ const char *target_event_str(enum target_event_type e) {
 }
 
 bool target_edge_is_legal(enum target_state from, enum target_state to) {
-    return (unsigned)from < TARGET_NR_STATES && (unsigned)to < TARGET_NR_STATES && (edges[from] & BIT(to)) != 0;
+    return (unsigned)from < TARGET_NR_STATES && (unsigned)to < TARGET_NR_STATES &&
+           (edges[from] & BIT(to)) != 0;
 }
 
 bool target_is_final(enum target_state s) {
@@ -65,8 +80,8 @@ static void note(struct target_machine *m, uint32_t code, const char *line) {
 }
 
 /* Before a transaction exists: answer (if anything) and hang up. */
-static uint32_t hang_up(struct target_machine *m, const struct target_event *ev, uint32_t code, const char *line,
-                        uint32_t answer) {
+static uint32_t hang_up(struct target_machine *m, const struct target_event *ev, uint32_t code,
+                        const char *line, uint32_t answer) {
     if (!enter(m, TARGET_CLOSED, ev->now_ns))
         return 0;
     note(m, code, line);
@@ -78,7 +93,8 @@ static uint32_t hang_up(struct target_machine *m, const struct target_event *ev,
 }
 
 /* Before COMMIT, or before the first entry: destroy the copy, remember, then say so. */
-static uint32_t roll_back(struct target_machine *m, const struct target_event *ev, uint32_t code, const char *line) {
+static uint32_t roll_back(struct target_machine *m, const struct target_event *ev, uint32_t code,
+                          const char *line) {
     if (!enter(m, TARGET_ABORTED, ev->now_ns))
         return 0;
     note(m, code, line);
@@ -114,22 +130,16 @@ static uint32_t step_greeting(struct target_machine *m, const struct target_even
             return hang_up(m, ev, 0, "dry run: would be accepted", TARGET_ACT_SEND_ACCEPT);
         enter(m, TARGET_RECEIVING, ev->now_ns);
         return TARGET_ACT_SEND_ACCEPT;
-    case TARGET_EV_ANSWERED:
-        return hang_up(m, ev, ev->code, ev->text, TARGET_ACT_CLOSE);
-    case TARGET_EV_LINK_LOST:
-        m->linked = false;
-        return hang_up(m, ev, WIRE_CODE_LINK, ev->text, 0);
-    case TARGET_EV_CANCEL:
-        return hang_up(m, ev, WIRE_CODE_CANCELLED, ev->text, TARGET_ACT_SEND_REJECT);
+    case TARGET_EV_ANSWERED: return hang_up(m, ev, ev->code, ev->text, TARGET_ACT_CLOSE);
+    case TARGET_EV_LINK_LOST: m->linked = false; return hang_up(m, ev, WIRE_CODE_LINK, ev->text, 0);
+    case TARGET_EV_CANCEL: return hang_up(m, ev, WIRE_CODE_CANCELLED, ev->text, TARGET_ACT_SEND_REJECT);
     case TARGET_EV_PROTO_ERROR:
-    case TARGET_EV_LOCAL_ERROR:
-        return hang_up(m, ev, ev->code, ev->text, TARGET_ACT_SEND_REJECT);
+    case TARGET_EV_LOCAL_ERROR: return hang_up(m, ev, ev->code, ev->text, TARGET_ACT_SEND_REJECT);
     case TARGET_EV_TICK:
         if (ev->now_ns - m->since_ns < m->times.greeting)
             return 0;
         return hang_up(m, ev, WIRE_CODE_SILENT, "the peer connected but did not offer anything in time", 0);
-    default:
-        break;
+    default: break;
     }
     return hang_up(m, ev, WIRE_CODE_PROTOCOL, "a record came out of order", TARGET_ACT_SEND_REJECT);
 }
@@ -147,14 +157,12 @@ static uint32_t step_receiving(struct target_machine *m, const struct target_eve
     case TARGET_EV_CANCEL:
     case TARGET_EV_PEER_ABORT:
     case TARGET_EV_PROTO_ERROR:
-    case TARGET_EV_LOCAL_ERROR:
-        return roll_back(m, ev, ev->code, ev->text);
+    case TARGET_EV_LOCAL_ERROR: return roll_back(m, ev, ev->code, ev->text);
     case TARGET_EV_TICK:
         if (ev->now_ns - m->heard_ns < m->times.silent)
             return 0;
         return roll_back(m, ev, WIRE_CODE_SILENT, "the source went silent");
-    default:
-        return roll_back(m, ev, WIRE_CODE_PROTOCOL, "a record came out of order");
+    default: return roll_back(m, ev, WIRE_CODE_PROTOCOL, "a record came out of order");
     }
 }
 
@@ -167,17 +175,13 @@ static uint32_t step_ready(struct target_machine *m, const struct target_event *
         return TARGET_ACT_ACTIVATE;
     case TARGET_EV_PEER_ABORT:
     case TARGET_EV_CANCEL:
-    case TARGET_EV_LOCAL_ERROR:
-        return roll_back(m, ev, ev->code, ev->text);
+    case TARGET_EV_LOCAL_ERROR: return roll_back(m, ev, ev->code, ev->text);
     case TARGET_EV_TICK:
         if (ev->now_ns - m->since_ns < m->times.lease)
             return 0;
         return roll_back(m, ev, WIRE_CODE_LEASE, "no COMMIT came within the lease; the copy was destroyed");
-    case TARGET_EV_LINK_LOST:
-        return unlink_peer(m, false);
-    case TARGET_EV_ATTACHED:
-        m->linked = true;
-        return 0;
+    case TARGET_EV_LINK_LOST: return unlink_peer(m, false);
+    case TARGET_EV_ATTACHED: m->linked = true; return 0;
     default: /* noise on this connection proves nothing about COMMIT: keep the copy, drop the connection */
         return unlink_peer(m, true);
     }
@@ -188,19 +192,13 @@ static uint32_t step_activating(struct target_machine *m, const struct target_ev
     case TARGET_EV_FIRST_ENTRY:
         enter(m, TARGET_STARTED, ev->now_ns);
         return TARGET_ACT_REMEMBER_STARTED | (m->linked ? TARGET_ACT_SEND_STARTED : 0);
-    case TARGET_EV_LOCAL_ERROR:
-        return roll_back(m, ev, ev->code, ev->text);
-    case TARGET_EV_ATTACHED:
-        m->linked = true;
-        return 0;
-    case TARGET_EV_LINK_LOST:
-        return unlink_peer(m, false);
+    case TARGET_EV_LOCAL_ERROR: return roll_back(m, ev, ev->code, ev->text);
+    case TARGET_EV_ATTACHED: m->linked = true; return 0;
+    case TARGET_EV_LINK_LOST: return unlink_peer(m, false);
     case TARGET_EV_COMMIT: /* again: STARTED follows */
     case TARGET_EV_CANCEL: /* too late */
-    case TARGET_EV_TICK:
-        return 0;
-    default:
-        return unlink_peer(m, true);
+    case TARGET_EV_TICK: return 0;
+    default: return unlink_peer(m, true);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* target.h - the receiving side of a migration as a pure step machine: (state, event) -> (state, actions).
- * No I/O and no clock in here: time comes in events, actions are bits that the driver carries out in bit order.
+ * No I/O and no clock in here: time comes in events, actions are bits that the driver carries out in bit
+ * order.
  *
  *   GREETING -> WAIT_OFFER -> RECEIVING -> READY -> ACTIVATING -> STARTED -> DONE
  *       |           |             |          |          |
@@ -8,8 +9,9 @@
  *     CLOSED      CLOSED       ABORTED <-----+<---------+
  *                                 lease ran out, ABORT, cancel
  *
- * The guest never runs here before COMMIT with the token of READY. ABORTED means: the copy is destroyed, and that is the
- * answer to this transaction for ever. In READY and later a lost connection changes nothing: COMMIT can come on a new one. */
+ * The guest never runs here before COMMIT with the token of READY. ABORTED means: the copy is destroyed, and
+ * that is the answer to this transaction for ever. In READY and later a lost connection changes nothing:
+ * COMMIT can come on a new one. */
 #ifndef MIGRATION_TARGET_H
 #define MIGRATION_TARGET_H
 
@@ -25,28 +27,28 @@ enum target_state {
     TARGET_ACTIVATING, /* COMMIT came: this host owns the guest, waiting for its first entry */
     TARGET_STARTED,    /* the guest runs here; waiting for DONE */
     TARGET_DONE,
-    TARGET_ABORTED,    /* the copy is destroyed */
-    TARGET_CLOSED,     /* ended before there was a transaction */
+    TARGET_ABORTED, /* the copy is destroyed */
+    TARGET_CLOSED,  /* ended before there was a transaction */
     TARGET_NR_STATES
 };
 const char *target_state_str(enum target_state s);
 
 enum target_event_type {
     TARGET_EV_INVALID = 0,
-    TARGET_EV_HELLO,        /* match: version fits */
-    TARGET_EV_OFFER,        /* match: everything checked and allocated; otherwise code, text */
-    TARGET_EV_OFFER_DRY,    /* dry run: match as for OFFER; nothing is kept */
-    TARGET_EV_SEAL,         /* match: counts and digests equal */
-    TARGET_EV_COMMIT,       /* match: transaction and token; on the old or on a new connection */
+    TARGET_EV_HELLO,     /* match: version fits */
+    TARGET_EV_OFFER,     /* match: everything checked and allocated; otherwise code, text */
+    TARGET_EV_OFFER_DRY, /* dry run: match as for OFFER; nothing is kept */
+    TARGET_EV_SEAL,      /* match: counts and digests equal */
+    TARGET_EV_COMMIT,    /* match: transaction and token; on the old or on a new connection */
     TARGET_EV_FIRST_ENTRY,
-    TARGET_EV_LOCAL_ERROR,  /* something failed on this host (in ACTIVATING: before the guest ran) */
+    TARGET_EV_LOCAL_ERROR, /* something failed on this host (in ACTIVATING: before the guest ran) */
     TARGET_EV_DONE,
     TARGET_EV_PEER_ABORT,
     TARGET_EV_CANCEL,
     TARGET_EV_LINK_LOST,
     TARGET_EV_PROTO_ERROR,
-    TARGET_EV_ATTACHED,     /* a new connection took the place of the old one */
-    TARGET_EV_ANSWERED,     /* WAIT_OFFER: the connection only asked about an earlier transaction */
+    TARGET_EV_ATTACHED, /* a new connection took the place of the old one */
+    TARGET_EV_ANSWERED, /* WAIT_OFFER: the connection only asked about an earlier transaction */
     TARGET_EV_HEARD,
     TARGET_EV_TICK,
     TARGET_NR_EVENTS
@@ -77,7 +79,7 @@ struct target_event {
 #define TARGET_ACT_DROP BIT(12)  /* at once */
 #define TARGET_ACT_FINISH BIT(13)
 
-struct target_times { /* nanoseconds */
+struct target_times {  /* nanoseconds */
     uint64_t greeting; /* for HELLO and OFFER */
     uint64_t silent;
     uint64_t lease;

@@ -75,8 +75,8 @@ static uint64_t blackout_ns(const struct session *s, uint64_t now_ns) {
     if (ns < 0)
         return 0;
     if ((uint64_t)ns > limit) {
-        log_warn("migration %u of '%s': a blackout of %ld ns is impossible, taken as %lu ns", s->id, s->name, (long)ns,
-                 (unsigned long)limit);
+        log_warn("migration %u of '%s': a blackout of %ld ns is impossible, taken as %lu ns", s->id, s->name,
+                 (long)ns, (unsigned long)limit);
         return limit;
     }
     return (uint64_t)ns;
@@ -152,7 +152,8 @@ static void tell_transition(struct session *s, enum target_state before) {
     enum target_state now = s->tgt.m.state;
     if (now == before)
         return;
-    log_debug("migration %u of '%s': %s -> %s", s->id, s->name, target_state_str(before), target_state_str(now));
+    log_debug("migration %u of '%s': %s -> %s", s->id, s->name, target_state_str(before),
+              target_state_str(now));
     if (now == TARGET_RECEIVING)
         session_tell(s, MIGRATE_EV_INCOMING);
     else if (now == TARGET_READY)
@@ -172,7 +173,9 @@ void target_driver_event(struct session *s, struct target_event ev) {
     act(s, target_step(&s->tgt.m, &ev), peer_closes);
     while (s->failed_link || s->failed_code != 0) {
         struct target_event next = {.type = s->failed_code != 0 ? TARGET_EV_LOCAL_ERROR : TARGET_EV_LINK_LOST,
-                                    .now_ns = ev.now_ns, .code = s->failed_code, .text = text.text};
+                                    .now_ns = ev.now_ns,
+                                    .code = s->failed_code,
+                                    .text = text.text};
         text = s->failed_why;
         if (next.type == TARGET_EV_LINK_LOST) {
             s->failed_link = false;
@@ -190,20 +193,25 @@ void target_driver_start(struct session *s) {
     target_init(&s->tgt.m, &times, s->start_ns);
 }
 
-static void take_hello(struct session *s, const struct wire_hello *m, struct target_event *ev, struct reason *why) {
+static void take_hello(struct session *s, const struct wire_hello *m, struct target_event *ev,
+                       struct reason *why) {
     ev->type = TARGET_EV_HELLO;
     ev->match = m->version_min <= WIRE_VERSION_MAX && m->version_max >= WIRE_VERSION_MIN;
     ev->code = WIRE_CODE_VERSION;
     if (!ev->match)
-        (void)reason_set(why, OK, "protocol versions %u to %u were offered, this host speaks %u to %u; install the same "
-                         "version on both hosts", m->version_min, m->version_max, WIRE_VERSION_MIN, WIRE_VERSION_MAX);
+        (void)reason_set(
+            why, OK,
+            "protocol versions %u to %u were offered, this host speaks %u to %u; install the same "
+            "version on both hosts",
+            m->version_min, m->version_max, WIRE_VERSION_MIN, WIRE_VERSION_MAX);
     s->peer_version_max = m->version_max;
     memcpy(s->peer_host, m->host, sizeof s->peer_host);
     memcpy(s->peer_boot_id, m->boot_id, WIRE_ID_LEN);
     memcpy(s->nonce, m->nonce, WIRE_ID_LEN);
 }
 
-static void take_offer(struct session *s, const struct wire_offer *o, struct target_event *ev, struct reason *why) {
+static void take_offer(struct session *s, const struct wire_offer *o, struct target_event *ev,
+                       struct reason *why) {
     if (s->tgt.m.state != TARGET_WAIT_OFFER)
         return;
     ev->type = (o->flags & WIRE_OFFER_DRY_RUN) != 0 ? TARGET_EV_OFFER_DRY : TARGET_EV_OFFER;
@@ -212,45 +220,6 @@ static void take_offer(struct session *s, const struct wire_offer *o, struct tar
     if (s->vm != NULL)
         receiver_set_store(&s->ch.rx, &s->tgt.store);
     s->tgt.accepted_ns = time_now_ns();
-}
-
-static struct session *find_owner(struct session *s, const struct wire_commit *m) {
-    for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++) {
-        struct session *o = &s->host->session[i];
-        if (o != s && o->used && o->role == MIGRATE_TARGET && memcmp(o->tx, m->tx, WIRE_ID_LEN) == 0 &&
-            memcmp(o->token, m->token, WIRE_ID_LEN) == 0 &&
-            (o->tgt.m.state == TARGET_READY || o->tgt.m.state == TARGET_ACTIVATING))
-            return o;
-    }
-    return NULL;
-}
-
-/* COMMIT on a fresh connection: hand the connection to the session that waits for it, or answer from memory. */
-static void take_resolve(struct session *s, const struct wire_commit *m, uint64_t now_ns) {
-    struct session *owner = find_owner(s, m);
-    const struct history_entry *e = history_find(&s->host->history, m->tx);
-    struct target_event ev = {.type = TARGET_EV_ANSWERED, .now_ns = now_ns, .text = "asked about an earlier migration"};
-    if (owner != NULL) {
-        channel_drop(&owner->ch);
-        channel_move(&owner->ch, &s->ch);
-        s->tgt.m.linked = false;
-        target_driver_event(s, ev);
-        target_driver_event(owner, (struct target_event){.type = TARGET_EV_ATTACHED, .now_ns = now_ns});
-        target_driver_event(owner, (struct target_event){.type = TARGET_EV_HEARD, .now_ns = now_ns});
-        target_driver_event(owner, (struct target_event){.type = TARGET_EV_COMMIT, .now_ns = now_ns, .match = true});
-        return;
-    }
-    struct wire_msg msg = {.type = WIRE_TX_UNKNOWN, .u.commit = *m};
-    if (e != NULL && memcmp(e->token, m->token, WIRE_ID_LEN) == 0) {
-        memcpy(s->tx, m->tx, WIRE_ID_LEN);
-        memcpy(s->token, m->token, WIRE_ID_LEN);
-        if (e->was_started)
-            msg = (struct wire_msg){.type = WIRE_STARTED, .u.started = e->started};
-        else
-            session_failure_msg(s, WIRE_ABORTED, e->code, e->why.text, &msg);
-    }
-    session_send(s, &msg);
-    target_driver_event(s, ev);
 }
 
 static void take_commit(struct session *s, const struct wire_commit *m, struct target_event *ev) {
@@ -262,7 +231,8 @@ static void take_commit(struct session *s, const struct wire_commit *m, struct t
 static bool verify_step(struct session *s, uint64_t now_ns) {
     struct target_part *p = &s->tgt;
     struct reason why = {{0}};
-    if (s->host->cfg.audit && !page_store_audit(&p->store, &p->audit_next, &p->audit_sum, AUDIT_PAGES_PER_POLL))
+    if (s->host->cfg.audit &&
+        !page_store_audit(&p->store, &p->audit_next, &p->audit_sum, AUDIT_PAGES_PER_POLL))
         return true;
     p->auditing = false;
     struct target_event ev = {.type = TARGET_EV_SEAL, .now_ns = now_ns, .text = why.text};
@@ -325,7 +295,7 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
         return;
     case WIRE_COMMIT:
         if (s->tgt.m.state == TARGET_WAIT_OFFER) {
-            take_resolve(s, &msg->u.commit, now_ns);
+            target_resolve(s, &msg->u.commit, now_ns);
             return;
         }
         take_commit(s, &msg->u.commit, &ev);
@@ -344,7 +314,8 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
     default: break;
     }
     if (ev.type == TARGET_EV_PROTO_ERROR)
-        (void)reason_set(&why, OK, "%s came while %s", wire_type_str(msg->type), target_state_str(s->tgt.m.state));
+        (void)reason_set(&why, OK, "%s came while %s", wire_type_str(msg->type),
+                         target_state_str(s->tgt.m.state));
     target_driver_event(s, ev);
 }
 
@@ -356,8 +327,10 @@ static bool read_records(struct session *s, uint64_t now_ns) {
         if (s->ch.heard_ns != heard || r == RECEIVER_RECORD)
             target_driver_event(s, (struct target_event){.type = TARGET_EV_HEARD, .now_ns = now_ns});
         if (r == RECEIVER_ERROR) {
-            target_driver_event(s, (struct target_event){.type = TARGET_EV_PROTO_ERROR, .now_ns = now_ns,
-                                                         .code = s->ch.rx.code, .text = s->ch.rx.why.text});
+            target_driver_event(s, (struct target_event){.type = TARGET_EV_PROTO_ERROR,
+                                                         .now_ns = now_ns,
+                                                         .code = s->ch.rx.code,
+                                                         .text = s->ch.rx.why.text});
             return false;
         }
         if (r == RECEIVER_MORE)
@@ -398,7 +371,8 @@ bool target_driver_poll(struct session *s, uint64_t now_ns) {
         struct reason why;
         (void)reason_set(&why, OK, "%s", line);
         channel_drop(&s->ch);
-        target_driver_event(s, (struct target_event){.type = TARGET_EV_LINK_LOST, .now_ns = now_ns, .text = why.text});
+        target_driver_event(
+            s, (struct target_event){.type = TARGET_EV_LINK_LOST, .now_ns = now_ns, .text = why.text});
     }
     if (m->state == TARGET_RECEIVING && s->tgt.auditing)
         more |= verify_step(s, now_ns);

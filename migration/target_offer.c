@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The target judges an offer: everything that could stop the migration later is checked now, and everything it needs is
- * allocated now. A refusal is one line with the remedy. */
+/* The target judges an offer: everything that could stop the migration later is checked now, and everything
+ * it needs is allocated now. A refusal is one line with the remedy. */
 #include "migration/session.h"
 
 #include "kernel/time.h"
@@ -28,12 +28,14 @@ static uint32_t check_sections(const struct wire_offer *o, struct reason *why) {
         known++;
     for (unsigned i = 0; i < o->nr_sections; i++) {
         if (!find_section(o->section[i].id, &sec)) {
-            (void)reason_set(why, OK, "state section %u is not known on this host; install the same version on both",
+            (void)reason_set(why, OK,
+                             "state section %u is not known on this host; install the same version on both",
                              o->section[i].id);
             return WIRE_CODE_SECTION;
         }
         if (sec.version != o->section[i].version) {
-            (void)reason_set(why, OK, "state section '%s' has version %u there and %u here; install the same version",
+            (void)reason_set(why, OK,
+                             "state section '%s' has version %u there and %u here; install the same version",
                              sec.name, o->section[i].version, sec.version);
             return WIRE_CODE_SECTION;
         }
@@ -43,7 +45,8 @@ static uint32_t check_sections(const struct wire_offer *o, struct reason *why) {
     }
     if (o->nr_sections == known)
         return 0;
-    (void)reason_set(why, OK, "%u state sections are offered, this host needs %u; install the same version on both",
+    (void)reason_set(why, OK,
+                     "%u state sections are offered, this host needs %u; install the same version on both",
                      o->nr_sections, known);
     return WIRE_CODE_SECTION;
 }
@@ -54,7 +57,8 @@ static uint32_t check_transaction(struct session *s, const struct wire_offer *o,
         return refuse(why, WIRE_CODE_REPLAY, "this migration was already finished; start a new one");
     for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++) {
         const struct session *other = &s->host->session[i];
-        if (other == s || !other->used || other->role != MIGRATE_TARGET || target_is_final(other->tgt.m.state))
+        if (other == s || !other->used || other->role != MIGRATE_TARGET ||
+            target_is_final(other->tgt.m.state))
             continue;
         if (other->vm != NULL && memcmp(other->tx, o->tx, WIRE_ID_LEN) == 0)
             return refuse(why, WIRE_CODE_REPLAY, "this migration is already in progress");
@@ -62,8 +66,8 @@ static uint32_t check_transaction(struct session *s, const struct wire_offer *o,
     }
     if (incoming < HOST_MAX_INCOMING)
         return 0;
-    (void)reason_set(why, OK, "%u migrations to this host are in progress, the limit is %u; try again later", incoming,
-                     HOST_MAX_INCOMING);
+    (void)reason_set(why, OK, "%u migrations to this host are in progress, the limit is %u; try again later",
+                     incoming, HOST_MAX_INCOMING);
     return WIRE_CODE_BUSY;
 }
 

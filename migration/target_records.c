@@ -24,23 +24,27 @@ static bool take_round(struct session *s, const struct wire_msg *msg, struct rea
     session_send(s, &ack);
     struct migrate_report *r = &s->report;
     if (r->nr_rounds < MIGRATE_MAX_ROUNDS)
-        r->round[r->nr_rounds++] = (struct migrate_round){
-            .round = store->round, .pages = store->announced, .zero_pages = store->round_zero,
-            .octets = store->round_octets};
+        r->round[r->nr_rounds++] = (struct migrate_round){.round = store->round,
+                                                          .pages = store->announced,
+                                                          .zero_pages = store->round_zero,
+                                                          .octets = store->round_octets};
     uint64_t done = store->raw_pages + store->zero_pages;
     s->percent = MAX(s->percent, (uint32_t)(done * 99 / (done + 512)));
     return true;
 }
 
-static bool take_section(struct session *s, const struct wire_section *m, uint32_t *code, struct reason *why) {
+static bool take_section(struct session *s, const struct wire_section *m, uint32_t *code,
+                         struct reason *why) {
     struct target_part *p = &s->tgt;
     unsigned i = 0;
     if (p->store.in_round || p->store.kind != WIRE_ROUND_FINAL)
         return bad(why, "a state section came before the end of the final round");
     while (i < p->offer.nr_sections && p->offer.section[i].id != m->id)
         i++;
-    if (i == p->offer.nr_sections || (p->sections_seen & BIT(i)) != 0 || p->offer.section[i].version != m->version) {
-        (void)reason_set(why, OK, "state section %u version %u was not offered, or came twice", m->id, m->version);
+    if (i == p->offer.nr_sections || (p->sections_seen & BIT(i)) != 0 ||
+        p->offer.section[i].version != m->version) {
+        (void)reason_set(why, OK, "state section %u version %u was not offered, or came twice", m->id,
+                         m->version);
         return false;
     }
     *code = WIRE_CODE_SECTION;
@@ -77,22 +81,27 @@ uint32_t target_records_verify(struct session *s, struct reason *why) {
     }
     if (m->ram_pages != st->gmem->nr_pages || st->nr_came != m->ram_pages || m->raw_pages != st->raw_pages ||
         m->zero_pages != st->zero_pages || m->rounds != st->round) {
-        (void)reason_set(why, OK, "page counts differ: %lu of %lu pages came, %lu raw and %lu zero in %u rounds; sent "
-                         "were %lu, %lu, %u", (unsigned long)st->nr_came, (unsigned long)st->gmem->nr_pages,
+        (void)reason_set(why, OK,
+                         "page counts differ: %lu of %lu pages came, %lu raw and %lu zero in %u rounds; sent "
+                         "were %lu, %lu, %u",
+                         (unsigned long)st->nr_came, (unsigned long)st->gmem->nr_pages,
                          (unsigned long)st->raw_pages, (unsigned long)st->zero_pages, st->round,
                          (unsigned long)m->raw_pages, (unsigned long)m->zero_pages, m->rounds);
         return WIRE_CODE_DIGEST;
     }
     if (m->digest != st->digest || (s->host->cfg.audit && p->audit_sum != st->digest)) {
-        (void)reason_set(why, OK, "memory digest is %016lx, the source has %016lx: a page was damaged on the way; "
-                         "nothing is lost, try again", (unsigned long)(s->host->cfg.audit ? p->audit_sum : st->digest),
+        (void)reason_set(why, OK,
+                         "memory digest is %016lx, the source has %016lx: a page was damaged on the way; "
+                         "nothing is lost, try again",
+                         (unsigned long)(s->host->cfg.audit ? p->audit_sum : st->digest),
                          (unsigned long)m->digest);
         return WIRE_CODE_DIGEST;
     }
-    if (m->nr_sections != p->nr_sections || p->nr_sections != p->offer.nr_sections || m->section_digest != sections) {
-        (void)reason_set(why, OK, "state sections differ: %u of %u came, digest %016lx, the source has %016lx",
-                         p->nr_sections, p->offer.nr_sections, (unsigned long)sections,
-                         (unsigned long)m->section_digest);
+    if (m->nr_sections != p->nr_sections || p->nr_sections != p->offer.nr_sections ||
+        m->section_digest != sections) {
+        (void)reason_set(
+            why, OK, "state sections differ: %u of %u came, digest %016lx, the source has %016lx",
+            p->nr_sections, p->offer.nr_sections, (unsigned long)sections, (unsigned long)m->section_digest);
         return WIRE_CODE_DIGEST;
     }
     return 0;

@@ -129,17 +129,19 @@ result_t wire_header_check(const struct wire_header *h, uint32_t seq, bool *know
         return reason_set(why, ERR_PROTO, "this is no migration stream: record type %u, flags %#x, length %u",
                           h->type, h->flags, h->length);
     if (h->seq != seq)
-        return reason_set(why, ERR_PROTO, "record %u came where record %u was due: lost, repeated or reordered",
-                          h->seq, seq);
+        return reason_set(why, ERR_PROTO,
+                          "record %u came where record %u was due: lost, repeated or reordered", h->seq, seq);
     *known = h->type < WIRE_NR_TYPES && types[h->type].name != NULL;
     if (!*known && (h->flags & WIRE_FLAG_OPTIONAL) == 0)
-        return reason_set(why, ERR_UNSUPP, "mandatory record type %u is not known here; use the same version on "
-                          "both hosts", h->type);
+        return reason_set(why, ERR_UNSUPP,
+                          "mandatory record type %u is not known here; use the same version on "
+                          "both hosts",
+                          h->type);
     if (!*known)
         return h->length <= WIRE_MAX_CONTROL_BYTES
                    ? OK
-                   : reason_set(why, ERR_PROTO, "optional record type %u has %u octets, the limit is %lu", h->type,
-                                h->length, WIRE_MAX_CONTROL_BYTES);
+                   : reason_set(why, ERR_PROTO, "optional record type %u has %u octets, the limit is %lu",
+                                h->type, h->length, WIRE_MAX_CONTROL_BYTES);
     const struct type_info *t = &types[h->type];
     if (h->length < t->min_length || h->length > t->max_length)
         return reason_set(why, ERR_PROTO, "%s record has %u octets, allowed are %u to %u", t->name, h->length,

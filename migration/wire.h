@@ -2,7 +2,8 @@
 /* wire.h - docs/wire-format.md in C: record header, record types, message bodies, limits, name tables, codec.
  * - wire_header_encode / wire_header_decode: the 16 octets before each body.
  * - wire_encode / wire_decode: one control record; every field is checked in both directions.
- * - wire_run_pack / wire_run_unpack: entries of the run table of a PAGES record (the pages are the caller's business).
+ * - wire_run_pack / wire_run_unpack: entries of the run table of a PAGES record (the pages are the caller's
+ * business).
  * - wire_crc: CRC-32C (Castagnoli, reflected, no inversion) over a multiple of 8 octets.
  * - wire_type_str, wire_code_str, ...: names, never NULL.
  * All integers are little-endian. Value 0 is invalid in every enumeration. Pure: no globals, no I/O. */
@@ -12,7 +13,7 @@
 #include "guest/vm.h"
 #include "kernel/result.h"
 
-#define WIRE_PORT 7600u /* default TCP port */
+#define WIRE_PORT 7600u                  /* default TCP port */
 #define WIRE_MAGIC 0x474d544957444f47ull /* "GODWITMG" */
 #define WIRE_VERSION_MIN 1u
 #define WIRE_VERSION_MAX 1u
@@ -24,14 +25,14 @@
 #define WIRE_ID_LEN 16u
 #define WIRE_HOST_LEN 32u
 #define WIRE_MAX_SECTIONS 64u
-#define WIRE_MAX_RUNS 64u       /* runs in one PAGES record */
-#define WIRE_MAX_RAW_PAGES 64u  /* pages with content in one PAGES record */
+#define WIRE_MAX_RUNS 64u      /* runs in one PAGES record */
+#define WIRE_MAX_RAW_PAGES 64u /* pages with content in one PAGES record */
 #define WIRE_PAGES_HEAD_BYTES 8u
 #define WIRE_MAX_RUN_PAGES 65535u
 #define WIRE_MAX_VM_PAGES (1ull << 32) /* 16 TiB */
 #define WIRE_MAX_VCPUS 1024u
 #define WIRE_MAX_CONTROL_BYTES (VM_SECTION_MAX_BYTES + 8u) /* longest body except that of PAGES */
-#define WIRE_MAX_SMALL_BYTES 2048u /* longest control body except that of SECTION */
+#define WIRE_MAX_SMALL_BYTES 2048u                         /* longest control body except that of SECTION */
 #define WIRE_MAX_PAGES_BYTES \
     (WIRE_PAGES_HEAD_BYTES + 8u * WIRE_MAX_RUNS + WIRE_MAX_RAW_PAGES * (uint32_t)PAGE_SIZE)
 
@@ -64,7 +65,12 @@ enum wire_type {
 
 enum wire_intent { WIRE_INTENT_INVALID = 0, WIRE_INTENT_MIGRATE = 1, WIRE_INTENT_RESOLVE = 2 };
 
-enum wire_round_kind { WIRE_ROUND_INVALID = 0, WIRE_ROUND_ALL = 1, WIRE_ROUND_DIRTY = 2, WIRE_ROUND_FINAL = 3 };
+enum wire_round_kind {
+    WIRE_ROUND_INVALID = 0,
+    WIRE_ROUND_ALL = 1,
+    WIRE_ROUND_DIRTY = 2,
+    WIRE_ROUND_FINAL = 3
+};
 
 enum wire_page_kind {
     WIRE_PAGE_INVALID = 0,
@@ -78,27 +84,27 @@ enum wire_page_kind {
 /* Why something was rejected, refused or aborted; the text beside it is for people. */
 enum wire_code {
     WIRE_CODE_INVALID = 0,
-    WIRE_CODE_VERSION = 1,        /* no common protocol version */
-    WIRE_CODE_PROTOCOL = 2,       /* malformed, out of order, or checksum error */
-    WIRE_CODE_UNKNOWN_RECORD = 3, /* a mandatory record type that the receiver does not know */
-    WIRE_CODE_CPU_FEATURE = 4,    /* the target's CPU lacks a feature the guest was given */
-    WIRE_CODE_TSC = 5,            /* the target cannot give the guest its TSC frequency */
-    WIRE_CODE_MEMORY = 6,         /* not enough memory */
-    WIRE_CODE_NAME = 7,           /* a live VM has this name */
-    WIRE_CODE_BUSY = 8,           /* too many migrations */
-    WIRE_CODE_SECTION = 9,        /* a state section or its version does not fit, or did not load */
-    WIRE_CODE_DIGEST = 10,        /* page counts or digests differ */
-    WIRE_CODE_CANCELLED = 11,     /* an operator said stop */
-    WIRE_CODE_SILENT = 12,        /* the peer said nothing for too long */
-    WIRE_CODE_LINK = 13,          /* the connection is gone */
-    WIRE_CODE_DEADLINE = 14,      /* the guest would have been paused for too long */
-    WIRE_CODE_LEASE = 15,         /* no COMMIT came while the READY copy was held */
-    WIRE_CODE_NOT_CONVERGING = 16,/* the guest dirties memory faster than the link carries it */
-    WIRE_CODE_INTERNAL = 17,      /* a local operation failed */
-    WIRE_CODE_SPEC = 18,          /* the description of the VM is not acceptable */
-    WIRE_CODE_REPLAY = 19,        /* this transaction was already finished */
-    WIRE_CODE_UNSUPPORTED = 20,   /* understood, but not done here */
-    WIRE_CODE_GUEST = 21,         /* the guest ended or was stopped during the migration */
+    WIRE_CODE_VERSION = 1,         /* no common protocol version */
+    WIRE_CODE_PROTOCOL = 2,        /* malformed, out of order, or checksum error */
+    WIRE_CODE_UNKNOWN_RECORD = 3,  /* a mandatory record type that the receiver does not know */
+    WIRE_CODE_CPU_FEATURE = 4,     /* the target's CPU lacks a feature the guest was given */
+    WIRE_CODE_TSC = 5,             /* the target cannot give the guest its TSC frequency */
+    WIRE_CODE_MEMORY = 6,          /* not enough memory */
+    WIRE_CODE_NAME = 7,            /* a live VM has this name */
+    WIRE_CODE_BUSY = 8,            /* too many migrations */
+    WIRE_CODE_SECTION = 9,         /* a state section or its version does not fit, or did not load */
+    WIRE_CODE_DIGEST = 10,         /* page counts or digests differ */
+    WIRE_CODE_CANCELLED = 11,      /* an operator said stop */
+    WIRE_CODE_SILENT = 12,         /* the peer said nothing for too long */
+    WIRE_CODE_LINK = 13,           /* the connection is gone */
+    WIRE_CODE_DEADLINE = 14,       /* the guest would have been paused for too long */
+    WIRE_CODE_LEASE = 15,          /* no COMMIT came while the READY copy was held */
+    WIRE_CODE_NOT_CONVERGING = 16, /* the guest dirties memory faster than the link carries it */
+    WIRE_CODE_INTERNAL = 17,       /* a local operation failed */
+    WIRE_CODE_SPEC = 18,           /* the description of the VM is not acceptable */
+    WIRE_CODE_REPLAY = 19,         /* this transaction was already finished */
+    WIRE_CODE_UNSUPPORTED = 20,    /* understood, but not done here */
+    WIRE_CODE_GUEST = 21,          /* the guest ended or was stopped during the migration */
     WIRE_NR_CODES
 };
 
@@ -112,7 +118,7 @@ struct wire_header {
     uint16_t flags;
     uint32_t length; /* of the body, octets, multiple of 8 */
     uint32_t seq;    /* number of this record in its direction of the connection, from 0 */
-    uint32_t crc;    /* CRC-32C of the header with crc = 0 and the body (PAGES: only up to the end of the run table) */
+    uint32_t crc;    /* CRC-32C of the header with crc = 0 and the body (PAGES: up to the end of the table) */
 };
 
 struct wire_hello { /* HELLO */
@@ -187,7 +193,8 @@ struct wire_failure { /* REFUSE, ABORT, ABORTED */
     char text[REASON_LEN];
 };
 
-struct wire_round { /* ROUND_BEGIN: round, kind, pages. ROUND_END, ROUND_ACK: round, raw_pages, zero_pages, octets */
+/* ROUND_BEGIN: round, kind, pages. ROUND_END, ROUND_ACK: all fields. */
+struct wire_round {
     uint32_t round;
     uint32_t kind;
     uint64_t pages;
@@ -206,10 +213,10 @@ struct wire_seal { /* SEAL */
     uint64_t raw_pages, zero_pages; /* over all rounds */
     uint64_t digest;                /* sum of the page hashes of the final image */
     uint64_t section_digest;
-    uint64_t pause_ns;          /* source time of the last VM exit */
-    int64_t clock_offset_ns;    /* target time minus source time */
-    uint64_t clock_error_ns;    /* bound of the offset's error */
-    uint32_t rounds;            /* including the final one */
+    uint64_t pause_ns;       /* source time of the last VM exit */
+    int64_t clock_offset_ns; /* target time minus source time */
+    uint64_t clock_error_ns; /* bound of the offset's error */
+    uint32_t rounds;         /* including the final one */
     uint32_t nr_sections;
 };
 
@@ -229,9 +236,9 @@ struct wire_commit { /* COMMIT, DONE, TX_UNKNOWN (token: as asked) */
 struct wire_started { /* STARTED */
     uint8_t tx[WIRE_ID_LEN];
     uint8_t token[WIRE_ID_LEN];
-    uint64_t first_entry_ns;    /* target time of the first VM entry */
-    uint64_t blackout_ns;       /* what the guest's clocks were advanced by */
-    uint64_t seal_received_ns;  /* target times, for the split of the blackout */
+    uint64_t first_entry_ns;   /* target time of the first VM entry */
+    uint64_t blackout_ns;      /* what the guest's clocks were advanced by */
+    uint64_t seal_received_ns; /* target times, for the split of the blackout */
     uint64_t ready_sent_ns;
     uint64_t commit_received_ns;
 };
@@ -265,12 +272,15 @@ void wire_header_decode(struct wire_header *h, const uint8_t in[WIRE_HEADER_BYTE
 uint32_t wire_header_crc(const struct wire_header *h);
 
 /* wire_header_check - flags, sequence number, length limits of a header that was received.
- * known: set to false for an unknown optional type (to be skipped). Errors with a reason: ERR_PROTO, ERR_UNSUPP. */
-result_t wire_header_check(const struct wire_header *h, uint32_t seq, bool *known, struct reason *why) MUST_CHECK;
+ * known: set to false for an unknown optional type (to be skipped). Errors with a reason: ERR_PROTO,
+ * ERR_UNSUPP. */
+result_t wire_header_check(const struct wire_header *h, uint32_t seq, bool *known,
+                           struct reason *why) MUST_CHECK;
 
 /* wire_encode - header and body of a control record (any type but PAGES) into buf.
  * ERR_FULL: cap too small. ERR_INVAL: a field is out of bounds. */
-result_t wire_encode(const struct wire_msg *msg, uint32_t seq, uint8_t *buf, size_t cap, size_t *used) MUST_CHECK;
+result_t wire_encode(const struct wire_msg *msg, uint32_t seq, uint8_t *buf, size_t cap,
+                     size_t *used) MUST_CHECK;
 
 /* wire_decode - the body of a control record. SECTION data points into body. ERR_PROTO with a reason. */
 result_t wire_decode(uint16_t type, const uint8_t *body, size_t len, struct wire_msg *msg,

@@ -219,7 +219,8 @@ static void fields(struct snap *s, struct wire_msg *m) {
     }
 }
 
-/* What the field lists check while loading, they check on our own output too: decode the result of encoding. */
+/* What the field lists check while loading, they check on our own output too: decode the result of
+ * encoding. */
 result_t wire_encode(const struct wire_msg *msg, uint32_t seq, uint8_t *buf, size_t cap, size_t *used) {
     if (cap < WIRE_HEADER_BYTES)
         return fail(ERR_FULL);
@@ -243,7 +244,8 @@ result_t wire_encode(const struct wire_msg *msg, uint32_t seq, uint8_t *buf, siz
     return OK;
 }
 
-result_t wire_decode(uint16_t type, const uint8_t *body, size_t len, struct wire_msg *msg, struct reason *why) {
+result_t wire_decode(uint16_t type, const uint8_t *body, size_t len, struct wire_msg *msg,
+                     struct reason *why) {
     struct snap s;
     memset(msg, 0, sizeof *msg);
     msg->type = type;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bench_pages.c - what migration does with each page, in GB/s of guest memory, beside memcpy in the same run.
- * The memory is larger than the caches, so that each pass is cold; "hot" repeats one chunk of 2 MiB. Best of several runs. */
+ * The memory is larger than the caches, so that each pass is cold; "hot" repeats one chunk of 2 MiB. Best of
+ * several runs. */
 #include "migration/page_scan.h"
 #include "migration/receiver.h"
 #include "migration/sender.h"
@@ -148,8 +149,8 @@ static double measure(struct bench *b, void (*run)(struct bench *)) {
 static void report(bool json, const char *what, double gbs, double memcpy_gbs) {
     double ns = (double)PAGE_SIZE / gbs;
     if (json)
-        printf("{\"bench\":\"%s\",\"gb_per_s\":%.2f,\"ns_per_page\":%.0f,\"of_memcpy\":%.2f}\n", what, gbs, ns,
-               gbs / memcpy_gbs);
+        printf("{\"bench\":\"%s\",\"gb_per_s\":%.2f,\"ns_per_page\":%.0f,\"of_memcpy\":%.2f}\n", what, gbs,
+               ns, gbs / memcpy_gbs);
     else
         printf("%-34s %8.2f GB/s %8.0f ns/page %7.2f x memcpy\n", what, gbs, ns, gbs / memcpy_gbs);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz_stream.c - hostile peers of both sides of a migration.
- * Input: one octet of mode, then either raw octets or records {u8 type, u8 control, u16 length, body}, to which sequence
- * numbers and checksums are added so that the checks behind them are reached.
- * mode bit 0: records; bit 1: we play the target and the code under test is a source; bit 2: begin with a sound greeting.
- * control bit 0: PAGES get as many zero octets of content as their table asks for; bit 1: transaction and token of the
- * session are put where they belong; bit 2: digests (of READY, SEAL) and HELLO_ACK's nonce are made right; bit 3: time passes.
- * Whatever comes: nothing crashes, a target runs the guest only after COMMIT in READY, a source gives it up only for STARTED
- * after COMMIT. */
+ * Input: one octet of mode, then either raw octets or records {u8 type, u8 control, u16 length, body}, to
+ * which sequence numbers and checksums are added so that the checks behind them are reached.
+ * mode bit 0: records; bit 1: we play the target and the code under test is a source; bit 2: begin with a
+ * sound greeting. control bit 0: PAGES get as many zero octets of content as their table asks for; bit 1:
+ * transaction and token of the session are put where they belong; bit 2: digests (of READY, SEAL) and
+ * HELLO_ACK's nonce are made right; bit 3: time passes. Whatever comes: nothing crashes, a target runs the
+ * guest only after COMMIT in READY, a source gives it up only for STARTED after COMMIT. */
 #include <string.h>
 
 #include "migration/session.h"
@@ -112,26 +112,41 @@ static void write_message(const struct wire_msg *m) {
 }
 
 static void greet_as_source(void) {
-    struct wire_msg m = {.type = WIRE_HELLO, .u.hello = {.magic = WIRE_MAGIC, .version_min = 1, .version_max = 1,
-                                                         .intent = WIRE_INTENT_MIGRATE, .host = "fuzz"}};
+    struct wire_msg m = {.type = WIRE_HELLO,
+                         .u.hello = {.magic = WIRE_MAGIC,
+                                     .version_min = 1,
+                                     .version_max = 1,
+                                     .intent = WIRE_INTENT_MIGRATE,
+                                     .host = "fuzz"}};
     write_message(&m);
-    m = (struct wire_msg){.type = WIRE_OFFER, .u.offer = {.tx = {1}, .uuid = {2}, .name = "web", .ram_pages = 512,
-        .tsc_hz = 2000000000, .page_bytes = 4096, .nr_vcpus = 1, .cpu = 1, .dirty = 1, .nr_sections = 3,
-        .section = {{1, 1}, {2, 1}, {3, 1}}}};
+    m = (struct wire_msg){.type = WIRE_OFFER,
+                          .u.offer = {.tx = {1},
+                                      .uuid = {2},
+                                      .name = "web",
+                                      .ram_pages = 512,
+                                      .tsc_hz = 2000000000,
+                                      .page_bytes = 4096,
+                                      .nr_vcpus = 1,
+                                      .cpu = 1,
+                                      .dirty = 1,
+                                      .nr_sections = 3,
+                                      .section = {{1, 1}, {2, 1}, {3, 1}}}};
     write_message(&m);
     poll_some(4, 1000);
 }
 
 static void greet_as_target(void) {
     poll_some(3, 1000);
-    struct wire_msg m = {.type = WIRE_HELLO_ACK, .u.hello_ack = {.magic = WIRE_MAGIC, .version = 1, .host = "fuzz"}};
+    struct wire_msg m = {.type = WIRE_HELLO_ACK,
+                         .u.hello_ack = {.magic = WIRE_MAGIC, .version = 1, .host = "fuzz"}};
     if (session() == NULL)
         return;
     memcpy(m.u.hello_ack.peer_nonce, session()->nonce, WIRE_ID_LEN);
     write_message(&m);
     for (uint32_t i = 0; i < SESSION_PROBES; i++) {
         poll_some(2, 1000);
-        m = (struct wire_msg){.type = WIRE_CLOCK_REPLY, .u.clock = {.number = i, .t1 = fake_time_ns, .t2 = 5, .t3 = 6}};
+        m = (struct wire_msg){.type = WIRE_CLOCK_REPLY,
+                              .u.clock = {.number = i, .t1 = fake_time_ns, .t2 = 5, .t3 = 6}};
         write_message(&m);
     }
     poll_some(2, 1000);

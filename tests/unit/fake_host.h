@@ -8,8 +8,8 @@
 
 #define FAKE_HOSTS 4
 
-extern unsigned fake_host;               /* the one whose code runs now */
-extern uint64_t fake_time_ns;            /* common time */
+extern unsigned fake_host;    /* the one whose code runs now */
+extern uint64_t fake_time_ns; /* common time */
 extern uint64_t fake_offset_ns[FAKE_HOSTS];
 
 void fake_host_reset(void);

@@ -238,7 +238,8 @@ void stream_unlisten(uint16_t port) {
             listeners[i].used = false;
 }
 
-result_t stream_connect(struct net_addr peer, stream_fn fn, void *ctx, struct stream **out, struct reason *why) {
+result_t stream_connect(struct net_addr peer, stream_fn fn, void *ctx, struct stream **out,
+                        struct reason *why) {
     struct stream *s = new_stream(fake_host);
     if (s == NULL)
         return reason_set(why, ERR_NOMEM, "no stream left");
@@ -254,7 +255,8 @@ struct stream *fake_raw_connect(unsigned from, unsigned to, uint16_t port) {
     struct stream *s = NULL;
     unsigned before = fake_host;
     fake_host = from;
-    result_t r = stream_connect((struct net_addr){.ipv4 = 0x0a000001 + to, .port = port}, NULL, NULL, &s, NULL);
+    result_t r = stream_connect((struct net_addr){.ipv4 = 0x0a000001 + to, .port = port}, NULL, NULL, &s,
+                                NULL);
     fake_host = before;
     fake_stream_poll();
     return r == OK && is_alive(s) ? s : NULL;

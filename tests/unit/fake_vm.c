@@ -282,7 +282,8 @@ result_t vm_resume(struct vm *vm, struct reason *why) {
 bool vm_iterate(unsigned index, struct vm_info *out) {
     for (unsigned i = 0; i < MAX_VMS; i++)
         if (vms[i] != NULL && vms[i]->host == fake_host && index-- == 0) {
-            *out = (struct vm_info){.state = vms[i]->state, .memory_bytes = vms[i]->spec.memory_bytes, .vm = vms[i]};
+            *out = (struct vm_info){
+                .state = vms[i]->state, .memory_bytes = vms[i]->spec.memory_bytes, .vm = vms[i]};
             memcpy(out->name, vms[i]->spec.name, sizeof out->name);
             return true;
         }
@@ -397,7 +398,8 @@ uint64_t vm_tsc_hz(const struct vm *vm) {
 }
 
 result_t vm_host_check_tsc_hz(uint64_t hz, struct reason *why) {
-    return hz == 2000000000 ? OK : reason_set(why, ERR_UNSUPP, "TSC of %lu Hz cannot be given", (unsigned long)hz);
+    return hz == 2000000000 ? OK
+                            : reason_set(why, ERR_UNSUPP, "TSC of %lu Hz cannot be given", (unsigned long)hz);
 }
 
 uint64_t vm_pause_time_ns(const struct vm *vm) {
@@ -434,7 +436,8 @@ uint64_t vm_first_entry_ns(const struct vm *vm) {
 }
 
 __attribute__((weak)) const char *vm_state_str(enum vm_state s) {
-    static const char *const names[] = {"invalid", "stopped", "running", "paused", "incoming", "in doubt", "crashed"};
+    static const char *const names[] = {"invalid",  "stopped",  "running", "paused",
+                                        "incoming", "in doubt", "crashed"};
     return (unsigned)s < VM_NR_STATES ? names[s] : "unknown";
 }
 

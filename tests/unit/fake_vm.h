@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fake_vm.h - guest/vm.h for hosted tests of migration: VMs of several hosts, a guest that dirties pages, and a referee.
- * The referee watches the invariants of design section 8 over all hosts and records the first violation:
- * I1 two machines run the same VM; I2 no complete image anywhere; I5 memory or state at activation differ from the pause.
+/* fake_vm.h - guest/vm.h for hosted tests of migration: VMs of several hosts, a guest that dirties pages, and
+ * a referee. The referee watches the invariants of design section 8 over all hosts and records the first
+ * violation: I1 two machines run the same VM; I2 no complete image anywhere; I5 memory or state at activation
+ * differ from the pause.
  * - fake_vm_boot: a running VM with content. fake_vm_run: let every running VM run for a moment.
  * - fake_vm_violation: NULL, or the first broken invariant. */
 #ifndef TESTS_UNIT_FAKE_VM_H
@@ -13,12 +14,12 @@
 
 /* Knobs per host; reset by fake_vm_reset. */
 struct fake_vm_host {
-    uint64_t free_bytes;       /* vm_create refuses more */
-    uint32_t features;         /* word 0 this host offers */
-    uint16_t section_version;  /* of section 2 */
+    uint64_t free_bytes;      /* vm_create refuses more */
+    uint32_t features;        /* word 0 this host offers */
+    uint16_t section_version; /* of section 2 */
     bool fail_activate, fail_section_save, fail_section_load, fail_dirty_start, fail_pause;
-    bool never_enter;          /* an activated guest crashes before its first entry */
-    unsigned dirty_pages;      /* pages the guest writes per fake_vm_run */
+    bool never_enter;     /* an activated guest crashes before its first entry */
+    unsigned dirty_pages; /* pages the guest writes per fake_vm_run */
 };
 extern struct fake_vm_host fake_vm_host[];
 

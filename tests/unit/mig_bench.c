@@ -8,7 +8,8 @@ static bool is_final(enum migrate_event e) {
     return e >= MIGRATE_EV_COMPLETED;
 }
 
-static void on_event(void *ctx, enum migrate_event e, const struct migrate_status *st, const struct migrate_report *r) {
+static void on_event(void *ctx, enum migrate_event e, const struct migrate_status *st,
+                     const struct migrate_report *r) {
     struct mig_bench *b = ctx;
     assert_true(is_final(e) == (r != NULL));
     b->events[fake_host][e]++;
@@ -16,7 +17,8 @@ static void on_event(void *ctx, enum migrate_event e, const struct migrate_statu
         b->final[fake_host] = e;
         b->why[fake_host] = r->why;
     }
-    b->percent_fell |= st->percent < b->percent[fake_host] && e != MIGRATE_EV_STARTED && e != MIGRATE_EV_INCOMING;
+    b->percent_fell |= st->percent < b->percent[fake_host] && e != MIGRATE_EV_STARTED &&
+                       e != MIGRATE_EV_INCOMING;
     b->percent[fake_host] = st->percent;
 }
 

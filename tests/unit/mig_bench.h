@@ -25,7 +25,7 @@ struct mig_bench {
     uint64_t now_step;
     enum migrate_event final[MIG_BENCH_HOSTS]; /* last final event per host, 0 = none */
     struct reason why[MIG_BENCH_HOSTS];
-    unsigned events[MIG_BENCH_HOSTS][32];      /* how often each came */
+    unsigned events[MIG_BENCH_HOSTS][32]; /* how often each came */
     uint32_t percent[MIG_BENCH_HOSTS];
     bool percent_fell;
 };
@@ -38,7 +38,8 @@ void mig_bench_step(struct mig_bench *b);
 /* mig_bench_run - until both hosts have no session left; false after max steps. */
 bool mig_bench_is_idle(const struct mig_bench *b);
 bool mig_bench_run(struct mig_bench *b, unsigned max);
-/* mig_bench_run_to_source / _to_target - until a session of that side is in the state; false after max steps. */
+/* mig_bench_run_to_source / _to_target - until a session of that side is in the state; false after max
+ * steps. */
 bool mig_bench_run_to_source(struct mig_bench *b, enum source_state s, unsigned max);
 bool mig_bench_run_to_target(struct mig_bench *b, enum target_state s, unsigned max);
 struct session *mig_bench_session(struct mig_bench *b, unsigned host, enum migrate_role role);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole migrations between two fake hosts: the real drivers, machines, codec and pump; fake VMs, streams and clocks. */
+/* Whole migrations between two fake hosts: the real drivers, machines, codec and pump; fake VMs, streams and
+ * clocks. */
 #include "tests/unit/mig_bench.h"
 
 static void test_mig_idle_guest_moves(void **state) {

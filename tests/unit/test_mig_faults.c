@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const enum source_state before_commit[] = {SOURCE_CONNECTING, SOURCE_HELLO,    SOURCE_CLOCK,    SOURCE_OFFERED,
-                                                  SOURCE_PRECOPY,    SOURCE_DRAINING, SOURCE_STOPPING, SOURCE_SEALED};
+static const enum source_state before_commit[] = {SOURCE_CONNECTING, SOURCE_HELLO,   SOURCE_CLOCK,
+                                                  SOURCE_OFFERED,    SOURCE_PRECOPY, SOURCE_DRAINING,
+                                                  SOURCE_STOPPING,   SOURCE_SEALED};
 
 /* A slow link, so that every state lasts for at least a step. */
 static struct mig_bench *begin_slow(uint64_t seed) {
@@ -19,7 +20,8 @@ static struct mig_bench *begin_slow(uint64_t seed) {
 
 /* Big states: give the slow link time. */
 static void reach(struct mig_bench *b, enum source_state s) {
-    mig_bench_start(b, &(struct migrate_options){.downtime_limit_ns = NSEC_PER_SEC, .hard_limit_ns = NSEC_PER_SEC,
+    mig_bench_start(b, &(struct migrate_options){.downtime_limit_ns = NSEC_PER_SEC,
+                                                 .hard_limit_ns = NSEC_PER_SEC,
                                                  .deadline_ns = 100 * NSEC_PER_SEC});
     if (s >= SOURCE_PRECOPY && mig_bench_run_to_source(b, SOURCE_PRECOPY, 20000))
         fake_link.rate = 20000;
@@ -274,7 +276,8 @@ static void test_faults_guest_that_dirties_too_fast_stays(void **state) {
     fake_vm_host[0].dirty_pages = 600;
     fake_link.rate = 3000;
     mig_bench_start(b, &(struct migrate_options){.downtime_limit_ns = 2 * NSEC_PER_MSEC,
-                                                 .hard_limit_ns = 3 * NSEC_PER_MSEC, .max_rounds = 5});
+                                                 .hard_limit_ns = 3 * NSEC_PER_MSEC,
+                                                 .max_rounds = 5});
     assert_true(mig_bench_run(b, 200000));
     mig_bench_expect_stayed(b);
     assert_non_null(strstr(b->why[0].text, "does not converge"));

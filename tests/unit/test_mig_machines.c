@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Both step machines, exhaustively: from every reachable condition every event, early and late, matching and not.
- * Every legal edge must be taken, no other, and the rules of the hand-over must hold at each. */
+/* Both step machines, exhaustively: from every reachable condition every event, early and late, matching and
+ * not. Every legal edge must be taken, no other, and the rules of the hand-over must hold at each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,9 +18,12 @@
 #define LATE (1000 * NSEC_PER_SEC)
 #define MAX_CONDITIONS 512
 
-static const struct source_times source_times = {.connect = 5 * NSEC_PER_SEC, .hello = 5 * NSEC_PER_SEC,
-                                                 .offer = 30 * NSEC_PER_SEC, .silent = 5 * NSEC_PER_SEC,
-                                                 .retry = NSEC_PER_SEC, .deadline = 2 * NSEC_PER_SEC};
+static const struct source_times source_times = {.connect = 5 * NSEC_PER_SEC,
+                                                 .hello = 5 * NSEC_PER_SEC,
+                                                 .offer = 30 * NSEC_PER_SEC,
+                                                 .silent = 5 * NSEC_PER_SEC,
+                                                 .retry = NSEC_PER_SEC,
+                                                 .deadline = 2 * NSEC_PER_SEC};
 static const struct target_times target_times = {
     .greeting = 5 * NSEC_PER_SEC, .silent = 5 * NSEC_PER_SEC, .lease = 10 * NSEC_PER_SEC};
 
@@ -34,15 +37,16 @@ static void add_source(struct source_machine m) {
     m.code = 0;
     memset(&m.why, 0, sizeof m.why);
     for (unsigned i = 0; i < nr_seen; i++)
-        if (source_seen[i].state == m.state && source_seen[i].dry_run == m.dry_run && source_seen[i].linked == m.linked &&
-            source_seen[i].paused == m.paused && source_seen[i].logging == m.logging)
+        if (source_seen[i].state == m.state && source_seen[i].dry_run == m.dry_run &&
+            source_seen[i].linked == m.linked && source_seen[i].paused == m.paused &&
+            source_seen[i].logging == m.logging)
             return;
     assert_true(nr_seen < MAX_CONDITIONS);
     source_seen[nr_seen++] = m;
 }
 
-static void check_source(const struct source_machine *a, const struct source_event *ev, const struct source_machine *b,
-                         uint32_t act) {
+static void check_source(const struct source_machine *a, const struct source_event *ev,
+                         const struct source_machine *b, uint32_t act) {
     bool was_committed = source_is_committed(a->state);
     bool proof = ev->type == SOURCE_EV_ABORTED && ev->match && a->state == SOURCE_COMMITTED;
     bool fenced = ev->type == SOURCE_EV_KEEP && a->state == SOURCE_IN_DOUBT;
@@ -59,7 +63,8 @@ static void check_source(const struct source_machine *a, const struct source_eve
     assert_int_equal((act & SOURCE_ACT_FREE_VM) != 0, freed);
     if (act & SOURCE_ACT_SEND_COMMIT)
         assert_true((ev->type == SOURCE_EV_READY && ev->match && a->state == SOURCE_SEALED &&
-                     (act & SOURCE_ACT_MARK_IN_DOUBT)) || a->state == SOURCE_RECONNECTING);
+                     (act & SOURCE_ACT_MARK_IN_DOUBT)) ||
+                    a->state == SOURCE_RECONNECTING);
     if (a->state == SOURCE_SEALED && ev->now_ns - a->paused_ns >= a->times.deadline)
         assert_int_equal(act & SOURCE_ACT_SEND_COMMIT, 0);
     if (b->state == SOURCE_FAILED && a->state != b->state && a->logging)
@@ -81,9 +86,12 @@ static void test_source_machine_every_event_in_every_condition(void **state) {
     for (unsigned i = 0; i < nr_seen; i++)
         for (unsigned type = 1; type < SOURCE_NR_EVENTS; type++)
             for (unsigned variant = 0; variant < 12; variant++) {
-                struct source_event ev = {.type = (enum source_event_type)type, .now_ns = NOW + (variant & 1 ? LATE : 0),
-                                          .match = variant & 2, .decision = (enum policy_decision)(1 + variant / 4),
-                                          .code = WIRE_CODE_INTERNAL, .text = "why"};
+                struct source_event ev = {.type = (enum source_event_type)type,
+                                          .now_ns = NOW + (variant & 1 ? LATE : 0),
+                                          .match = variant & 2,
+                                          .decision = (enum policy_decision)(1 + variant / 4),
+                                          .code = WIRE_CODE_INTERNAL,
+                                          .text = "why"};
                 struct source_machine before = source_seen[i];
                 m = before;
                 uint32_t act = source_step(&m, &ev);
@@ -93,7 +101,8 @@ static void test_source_machine_every_event_in_every_condition(void **state) {
             }
     for (unsigned a = 1; a < SOURCE_NR_STATES; a++)
         for (unsigned b = 1; b < SOURCE_NR_STATES; b++)
-            assert_int_equal((taken[a] & BIT(b)) != 0, source_edge_is_legal((enum source_state)a, (enum source_state)b));
+            assert_int_equal((taken[a] & BIT(b)) != 0,
+                             source_edge_is_legal((enum source_state)a, (enum source_state)b));
 }
 
 static void add_target(struct target_machine m) {
@@ -107,8 +116,8 @@ static void add_target(struct target_machine m) {
     target_seen[nr_seen++] = m;
 }
 
-static void check_target(const struct target_machine *a, const struct target_event *ev, const struct target_machine *b,
-                         uint32_t act) {
+static void check_target(const struct target_machine *a, const struct target_event *ev,
+                         const struct target_machine *b, uint32_t act) {
     bool commit = ev->type == TARGET_EV_COMMIT && ev->match && a->state == TARGET_READY;
     if (a->state != b->state)
         assert_true(target_edge_is_legal(a->state, b->state));
@@ -116,7 +125,8 @@ static void check_target(const struct target_machine *a, const struct target_eve
     if (!target_owns_guest(a->state))
         assert_int_equal(target_owns_guest(b->state), commit);
     if (act & (TARGET_ACT_SEND_ABORTED | TARGET_ACT_REMEMBER_ABORTED))
-        assert_true((act & TARGET_ACT_DESTROY) && (act & TARGET_ACT_REMEMBER_ABORTED) && b->state == TARGET_ABORTED);
+        assert_true((act & TARGET_ACT_DESTROY) && (act & TARGET_ACT_REMEMBER_ABORTED) &&
+                    b->state == TARGET_ABORTED);
     if (b->state == TARGET_ABORTED && a->state != b->state)
         assert_true(act & TARGET_ACT_DESTROY);
     if (a->state == TARGET_STARTED || a->state == TARGET_DONE)
@@ -142,8 +152,11 @@ static void test_target_machine_every_event_in_every_condition(void **state) {
     for (unsigned i = 0; i < nr_seen; i++)
         for (unsigned type = 1; type < TARGET_NR_EVENTS; type++)
             for (unsigned variant = 0; variant < 4; variant++) {
-                struct target_event ev = {.type = (enum target_event_type)type, .now_ns = NOW + (variant & 1 ? LATE : 0),
-                                          .match = variant & 2, .code = WIRE_CODE_INTERNAL, .text = "why"};
+                struct target_event ev = {.type = (enum target_event_type)type,
+                                          .now_ns = NOW + (variant & 1 ? LATE : 0),
+                                          .match = variant & 2,
+                                          .code = WIRE_CODE_INTERNAL,
+                                          .text = "why"};
                 struct target_machine before = target_seen[i];
                 m = before;
                 uint32_t act = target_step(&m, &ev);
@@ -153,7 +166,8 @@ static void test_target_machine_every_event_in_every_condition(void **state) {
             }
     for (unsigned a = 1; a < TARGET_NR_STATES; a++)
         for (unsigned b = 1; b < TARGET_NR_STATES; b++)
-            assert_int_equal((taken[a] & BIT(b)) != 0, target_edge_is_legal((enum target_state)a, (enum target_state)b));
+            assert_int_equal((taken[a] & BIT(b)) != 0,
+                             target_edge_is_legal((enum target_state)a, (enum target_state)b));
 }
 
 static void test_machines_time_limits_are_exact(void **state) {

@@ -26,7 +26,8 @@ static uint64_t slow_hash(uint64_t index) {
     uint32_t lane[4] = {0};
     for (size_t i = 0; i < PAGE_SIZE; i++)
         lane[i / 8 % 4] = crc_octet(lane[i / 8 % 4], page[i]);
-    uint64_t h = (((uint64_t)lane[1] << 32 | lane[0]) + (index + 1) * 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
+    uint64_t h = (((uint64_t)lane[1] << 32 | lane[0]) + (index + 1) * 0x9e3779b97f4a7c15ull) *
+                 0xbf58476d1ce4e5b9ull;
     h = ((h ^ h >> 32) + ((uint64_t)lane[3] << 32 | lane[2])) * 0x94d049bb133111ebull;
     h = ((h ^ h >> 29) + index) * 0xd6e8feb86659fd93ull;
     return h ^ h >> 32;

@@ -21,9 +21,10 @@ struct plan {
 
 static unsigned totals[16]; /* how runs ended, to see that all ends are reached */
 
-static const char *const kinds[] = {"cut",        "black hole",   "cancel source", "cancel target", "corrupt", "corrupt back",
-                                    "refuse",     "reboot target", "reboot source", "fail activate", "fail load",
-                                    "never enter", "crash guest",  "fail save",     "nothing"};
+static const char *const kinds[] = {"cut",           "black hole",    "cancel source", "cancel target",
+                                    "corrupt",       "corrupt back",  "refuse",        "reboot target",
+                                    "reboot source", "fail activate", "fail load",     "never enter",
+                                    "crash guest",   "fail save",     "nothing"};
 
 static void make_plan(struct plan *p, struct fake_random *r) {
     memset(p, 0, sizeof *p);
@@ -92,11 +93,12 @@ static void check_end(struct mig_bench *b, const struct plan *p, uint64_t seed) 
     struct vm *left = fake_vm_on(0, "web") != NULL ? fake_vm_on(0, "web") : fake_vm_on(1, "web");
     bool crashed = left != NULL && vm_get_state(left) == VM_CRASHED;
     bool lost = p->rebooted[0] || p->rebooted[1];
-    bool sound = fake_vm_violation() == NULL && copies <= 1 && (running == 1 || (crashed && copies == 1) ||
-                 (lost && copies == 0)) && fake_vm_log_count() == 0;
+    bool sound = fake_vm_violation() == NULL && copies <= 1 &&
+                 (running == 1 || (crashed && copies == 1) || (lost && copies == 0)) &&
+                 fake_vm_log_count() == 0;
     if (!sound || getenv("GODWIT_SEED") != NULL)
-        print_message("seed %lu: running %u, copies %u, final %s / %s, %s\n", (unsigned long)seed, running, copies,
-                      migrate_event_str(b->final[0]), migrate_event_str(b->final[1]),
+        print_message("seed %lu: running %u, copies %u, final %s / %s, %s\n", (unsigned long)seed, running,
+                      copies, migrate_event_str(b->final[0]), migrate_event_str(b->final[1]),
                       fake_vm_violation() != NULL ? fake_vm_violation() : "no violation");
     assert_true(sound);
     totals[b->final[0]]++;
@@ -133,8 +135,9 @@ static void one_run(uint64_t seed) {
     if (p.rebooted[1] || p.rebooted[0])
         resolve_doubt(b);
     if (!mig_bench_run(b, 20000))
-        print_message("seed %lu: not over after %lu steps, %lu ms; source %s, target %s\n", (unsigned long)seed,
-                      (unsigned long)b->now_step, (unsigned long)(fake_time_ns / NSEC_PER_MSEC),
+        print_message("seed %lu: not over after %lu steps, %lu ms; source %s, target %s\n",
+                      (unsigned long)seed, (unsigned long)b->now_step,
+                      (unsigned long)(fake_time_ns / NSEC_PER_MSEC),
                       source_state_str(b->host[0].session[0].src.m.state),
                       target_state_str(b->host[1].session[0].tgt.m.state));
     assert_true(mig_bench_is_idle(b));
@@ -152,8 +155,8 @@ static void test_mig_random_faults_break_no_invariant(void **state) {
     }
     for (unsigned long seed = 1; seed <= n; seed++)
         one_run(seed);
-    print_message("%lu runs, 0 violations: %u moved, %u failed, %u cancelled\n", n, totals[MIGRATE_EV_COMPLETED],
-                  totals[MIGRATE_EV_FAILED], totals[MIGRATE_EV_CANCELLED]);
+    print_message("%lu runs, 0 violations: %u moved, %u failed, %u cancelled\n", n,
+                  totals[MIGRATE_EV_COMPLETED], totals[MIGRATE_EV_FAILED], totals[MIGRATE_EV_CANCELLED]);
     assert_true(n < 1000 || (totals[MIGRATE_EV_COMPLETED] > n / 10 && totals[MIGRATE_EV_FAILED] > n / 20 &&
                              totals[MIGRATE_EV_CANCELLED] > n / 100));
 }

@@ -61,7 +61,8 @@ static int run_reader(const uint8_t *there, size_t there_len, const uint8_t *bac
     snprintf(path[1], sizeof path[1], "%s/back", dir);
     write_file(path[0], there, there_len);
     write_file(path[1], back, back_len);
-    snprintf(command, sizeof command, "python3 tools/read_stream.py --quiet %s %s 2>%s/err", path[0], path[1], dir);
+    snprintf(command, sizeof command, "python3 tools/read_stream.py --quiet %s %s 2>%s/err", path[0], path[1],
+             dir);
     int status = system(command);
     snprintf(command, sizeof command, "rm -r %s", dir);
     assert_int_equal(system(command), 0);
@@ -83,9 +84,14 @@ static void test_stream_independent_reader_agrees(void **state) {
 
 static void test_stream_independent_reader_sees_damage(void **state) {
     (void)state;
-    /* Headers and tables; page contents are seen unless the page is sent again: take one of the final round. */
-    size_t spots[] = {record_at[0] + 8, record_at[1] + 20, record_at[nr_records / 3], record_at[nr_records / 2] + 13,
-                      record_at[nr_records - 1] + 40, last_page_record() + 1000};
+    /* Headers and tables; page contents are seen unless the page is sent again: take one of the final
+     * round. */
+    size_t spots[] = {record_at[0] + 8,
+                      record_at[1] + 20,
+                      record_at[nr_records / 3],
+                      record_at[nr_records / 2] + 13,
+                      record_at[nr_records - 1] + 40,
+                      last_page_record() + 1000};
     for (unsigned i = 0; i < ARRAY_LEN(spots); i++) {
         recorded[0][spots[i]] ^= 0x40;
         assert_int_not_equal(run_reader(recorded[0], recorded_len[0], recorded[1], recorded_len[1]), 0);

@@ -16,9 +16,10 @@
 #include <string.h>
 
 static const uint16_t control_types[] = {
-    WIRE_HELLO,     WIRE_HELLO_ACK, WIRE_REJECT, WIRE_CLOCK_PROBE, WIRE_CLOCK_REPLY, WIRE_KEEPALIVE, WIRE_OFFER,
-    WIRE_ACCEPT,    WIRE_REFUSE,    WIRE_ROUND_BEGIN, WIRE_ROUND_END, WIRE_ROUND_ACK, WIRE_SECTION,  WIRE_SEAL,
-    WIRE_READY,     WIRE_COMMIT,    WIRE_STARTED, WIRE_DONE,       WIRE_ABORT,       WIRE_ABORTED,   WIRE_TX_UNKNOWN,
+    WIRE_HELLO,   WIRE_HELLO_ACK, WIRE_REJECT,     WIRE_CLOCK_PROBE, WIRE_CLOCK_REPLY, WIRE_KEEPALIVE,
+    WIRE_OFFER,   WIRE_ACCEPT,    WIRE_REFUSE,     WIRE_ROUND_BEGIN, WIRE_ROUND_END,   WIRE_ROUND_ACK,
+    WIRE_SECTION, WIRE_SEAL,      WIRE_READY,      WIRE_COMMIT,      WIRE_STARTED,     WIRE_DONE,
+    WIRE_ABORT,   WIRE_ABORTED,   WIRE_TX_UNKNOWN,
 };
 
 static const uint8_t section_data[13] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
@@ -30,33 +31,55 @@ static struct wire_msg sample(uint16_t type) {
     m.type = type;
     switch (type) {
     case WIRE_HELLO:
-        m.u.hello = (struct wire_hello){.magic = WIRE_MAGIC, .version_min = 1, .version_max = 3, .intent = 2,
-                                        .boot_id = {1}, .nonce = {2}, .host = "alpha"};
+        m.u.hello = (struct wire_hello){.magic = WIRE_MAGIC,
+                                        .version_min = 1,
+                                        .version_max = 3,
+                                        .intent = 2,
+                                        .boot_id = {1},
+                                        .nonce = {2},
+                                        .host = "alpha"};
         break;
     case WIRE_HELLO_ACK:
-        m.u.hello_ack = (struct wire_hello_ack){.magic = WIRE_MAGIC, .version = 1, .boot_id = {1}, .nonce = {2},
-                                                .peer_nonce = {3}, .host = "bravo"};
+        m.u.hello_ack = (struct wire_hello_ack){.magic = WIRE_MAGIC,
+                                                .version = 1,
+                                                .boot_id = {1},
+                                                .nonce = {2},
+                                                .peer_nonce = {3},
+                                                .host = "bravo"};
         break;
     case WIRE_REJECT:
-        m.u.reject = (struct wire_reject){.magic = WIRE_MAGIC, .version_min = 1, .version_max = 2, .code = 1,
-                                          .text = "no"};
+        m.u.reject = (struct wire_reject){
+            .magic = WIRE_MAGIC, .version_min = 1, .version_max = 2, .code = 1, .text = "no"};
         break;
     case WIRE_CLOCK_PROBE:
     case WIRE_CLOCK_REPLY: m.u.clock = (struct wire_clock){.number = 7, .t1 = 1, .t2 = 2, .t3 = 3}; break;
     case WIRE_KEEPALIVE: m.u.keepalive.now_ns = 0x1122334455667788; break;
     case WIRE_OFFER:
-        m.u.offer = (struct wire_offer){.tx = {9}, .uuid = {8}, .name = "web", .cmdline = "quiet", .ram_pages = 1024,
-                                        .tsc_hz = 5, .downtime_limit_ns = 6, .page_bytes = 4096, .nr_vcpus = 2,
-                                        .cpu = 1, .dirty = 2, .flags = 2, .nr_sections = 2, .features = {1, 2},
+        m.u.offer = (struct wire_offer){.tx = {9},
+                                        .uuid = {8},
+                                        .name = "web",
+                                        .cmdline = "quiet",
+                                        .ram_pages = 1024,
+                                        .tsc_hz = 5,
+                                        .downtime_limit_ns = 6,
+                                        .page_bytes = 4096,
+                                        .nr_vcpus = 2,
+                                        .cpu = 1,
+                                        .dirty = 2,
+                                        .flags = 2,
+                                        .nr_sections = 2,
+                                        .features = {1, 2},
                                         .section = {{1, 4}, {2, 5}}};
         break;
     case WIRE_SECTION:
-        m.u.section = (struct wire_section){.id = 3, .version = 1, .length = sizeof section_data, .data = section_data};
+        m.u.section = (struct wire_section){
+            .id = 3, .version = 1, .length = sizeof section_data, .data = section_data};
         break;
     case WIRE_ROUND_BEGIN:
     case WIRE_ROUND_END:
     case WIRE_ROUND_ACK:
-        m.u.round = (struct wire_round){.round = 2, .kind = 2, .pages = 9, .raw_pages = 5, .zero_pages = 4, .octets = 3};
+        m.u.round = (struct wire_round){
+            .round = 2, .kind = 2, .pages = 9, .raw_pages = 5, .zero_pages = 4, .octets = 3};
         break;
     case WIRE_REFUSE:
     case WIRE_ABORT:
@@ -64,7 +87,8 @@ static struct wire_msg sample(uint16_t type) {
         m.u.failure = (struct wire_failure){.tx = {1}, .token = {2}, .code = 6, .text = "no memory"};
         break;
     case WIRE_SEAL:
-        m.u.seal = (struct wire_seal){.tx = {1}, .ram_pages = 1024, .digest = 77, .clock_offset_ns = -5, .rounds = 3};
+        m.u.seal = (struct wire_seal){
+            .tx = {1}, .ram_pages = 1024, .digest = 77, .clock_offset_ns = -5, .rounds = 3};
         break;
     default: memset(&m.u, 0x5a, 32); break;
     }
@@ -115,7 +139,7 @@ static void test_wire_every_flipped_bit_is_noticed(void **state) {
         struct wire_msg m = sample(control_types[i]);
         assert_int_equal(wire_encode(&m, 0, buf, sizeof buf, &len), OK);
         assert_int_equal(feed_all(buf, len, 7), RECEIVER_RECORD);
-        for (size_t bit = 0; bit < len * 8; bit += len > 500 ? 5 : 1) {
+        for (size_t bit = 0; bit<len * 8; bit += len> 500 ? 5 : 1) {
             buf[bit / 8] ^= (uint8_t)(1u << (bit % 8));
             assert_int_not_equal(feed_all(buf, len, 4096), RECEIVER_RECORD);
             buf[bit / 8] ^= (uint8_t)(1u << (bit % 8));
@@ -238,7 +262,8 @@ static void put64(uint8_t *p, uint64_t v) {
 }
 
 /* A PAGES record with these runs; raw: pages of data. */
-static void build_pages(struct store_bench *b, uint32_t round, const struct wire_run *run, unsigned n, unsigned raw) {
+static void build_pages(struct store_bench *b, uint32_t round, const struct wire_run *run, unsigned n,
+                        unsigned raw) {
     uint8_t *body = b->buf + WIRE_HEADER_BYTES;
     size_t table = 8 + 8 * n;
     put64(body, round | (uint64_t)n << 32);
@@ -246,7 +271,8 @@ static void build_pages(struct store_bench *b, uint32_t round, const struct wire
         put64(body + 8 + 8 * i, wire_run_pack(run[i]));
     for (size_t i = 0; i < raw * PAGE_SIZE; i++)
         body[table + i] = (uint8_t)(i * 7 + 1);
-    struct wire_header h = {.type = WIRE_PAGES, .length = (uint32_t)(table + raw * PAGE_SIZE), .seq = b->rx.seq};
+    struct wire_header h = {
+        .type = WIRE_PAGES, .length = (uint32_t)(table + raw * PAGE_SIZE), .seq = b->rx.seq};
     h.crc = wire_crc(wire_header_crc(&h), body, table);
     wire_header_encode(&h, b->buf);
     b->len = WIRE_HEADER_BYTES + h.length;
@@ -265,7 +291,8 @@ static enum receiver_result feed_pages(struct store_bench *b, size_t piece, unsi
 
 static void test_wire_pages_land_where_they_belong(void **state) {
     (void)state;
-    static const struct wire_run runs[] = {{2, 2, WIRE_PAGE_RAW}, {5, 3, WIRE_PAGE_ZERO}, {511, 1, WIRE_PAGE_RAW}};
+    static const struct wire_run runs[] = {
+        {2, 2, WIRE_PAGE_RAW}, {5, 3, WIRE_PAGE_ZERO}, {511, 1, WIRE_PAGE_RAW}};
     for (size_t piece = 1; piece < 20000; piece = piece * 3 + 1) {
         struct store_bench b;
         store_begin(&b);
