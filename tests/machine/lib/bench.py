@@ -75,7 +75,7 @@ class Bench:
         for machine in chosen:
             machine.launch()
         for machine in chosen:
-            self.wire.await_join(machine.number)
+            machine.await_join()
         self.wire.step(0)
 
     def boot(self, pattern, *machines, limit=60.0):

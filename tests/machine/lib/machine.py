@@ -81,15 +81,18 @@ class Machine:
     def start(self):
         """Power on. Returns when the emulator is on the wire; time does not move."""
         self.launch()
-        self.wire.await_join(self.number)
+        self.await_join()
 
     def launch(self):
-        """Start the emulator's process without waiting for it; Wire.await_join() must follow."""
+        """Start the emulator's process without waiting for it; await_join() must follow."""
         env = {"WIRE_SOCK": str(self.wire.socket_path.resolve()), "WIRE_MACHINE": str(self.number),
                "WIRE_SEED": str(self.seed * 100 + self.number)}
         self.process = bochs.start(self.config, env, self.snapshot)
         self.snapshot = None            # the next power-on is a cold one
         self.wire.left.discard(self.number)
+
+    def await_join(self):
+        self.wire.await_join(self.number, self.process, Path(self.config.folder) / "stdout.txt")
 
     def stop(self):
         """Pull the plug."""

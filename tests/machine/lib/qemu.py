@@ -142,11 +142,10 @@ class RealTimeWire:
         self._listeners[listener] = number
         return path
 
-    def await_join(self, number):
-        deadline = time.monotonic() + 30
+    def await_join(self, number, process, log):
         while number not in self.joined:
-            if time.monotonic() > deadline:
-                raise BenchError(f"qemu: machine {number} did not open its serial line")
+            if process.poll() is not None:
+                raise BenchError(f"machine {number}: QEMU ended: " + log.read_text(errors="replace").strip())
             self.step(self.time_us + 100_000)
 
     def await_leave(self, number):
@@ -308,7 +307,7 @@ class QemuBench:
         for machine in chosen:
             machine.launch()
         for machine in chosen:
-            self.wire.await_join(machine.number)
+            machine.await_join()
 
     def stop(self):
         for machine in self.machines:

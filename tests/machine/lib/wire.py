@@ -170,9 +170,14 @@ class Wire:
         """The time by which something that gets limit_s of emulated time must have happened."""
         return self.time_us + int(limit_s * 1_000_000)
 
-    def await_join(self, number):
-        """A machine's process has been started: wait until its emulator is on the wire."""
-        self._receive_until(lambda: number in self.joined)
+    def await_join(self, number, process, log):
+        """A machine's process has been started: wait until its emulator is on the wire. log: its output's path."""
+        while number not in self.joined:
+            if select.select([self._socket], [], [], 0.2)[0] or self._input:
+                self._dispatch(*self._next_message())
+            elif process.poll() is not None:
+                raise BenchError(f"machine {number}: the emulator ended with status {process.returncode}: "
+                                 + (log.read_text(errors="replace").strip() or "no output"))
 
     def await_leave(self, number):
         """A machine's process has been killed: wait until wired knows."""
