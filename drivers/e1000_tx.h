@@ -7,7 +7,7 @@
 #include "drivers/nic.h"
 #include "kernel/hw/e1000_regs.h"
 
-#define E1000_TX_DESCS 256u
+#define E1000_TX_DESCS 512u
 
 struct e1000_tx_slot {
     void *cookie;  /* of the frame that starts here */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/stream.h"
 
+#include "kernel/time.h"
 #include "net/lwip_err.h"
 
 #include "lwip/netif.h"
@@ -80,7 +81,7 @@ void stream_detach(struct stream *s) {
     s->pcb = NULL;
 }
 
-static void reset(struct stream *s) {
+void stream_reset(struct stream *s) {
     struct tcp_pcb *pcb = s->pcb;
     if (s->phase == STREAM_CONNECTING)
         sys_untimeout(stream_on_timeout, s);
@@ -91,7 +92,7 @@ static void reset(struct stream *s) {
 }
 
 void stream_break(struct stream *s) {
-    reset(s);
+    stream_reset(s);
     s->phase = STREAM_BROKEN;
     s->pending |= BIT(STREAM_FAILED);
 }
@@ -135,7 +136,7 @@ result_t stream_connect(struct net_addr peer, stream_fn fn, void *ctx, struct st
     ip_addr_t addr = IPADDR4_INIT(lwip_htonl(peer.ipv4));
     err_t err = tcp_connect(pcb, &addr, peer.port, stream_on_connected);
     if (err != ERR_OK) {
-        reset(s);
+        stream_reset(s);
         stream_slot_give(s);
         return reason_set(why, ERR_LINK, "cannot connect to %s (network error %d)",
                           net_addr_format(peer, text), err);
@@ -153,18 +154,19 @@ void stream_set_handler(struct stream *s, stream_fn fn, void *ctx) {
 
 void stream_close(struct stream *s) {
     if (s->phase == STREAM_CONNECTING)
-        reset(s);
+        stream_reset(s);
     if (s->pcb == NULL) {
         stream_slot_give(s);
         return;
     }
     s->fn = NULL;
+    s->closed_ns = time_now_ns();
     s->phase = STREAM_CLOSING; /* stream_poll does the rest */
     stream_tx_push(s);
 }
 
 void stream_abort(struct stream *s) {
-    reset(s);
+    stream_reset(s);
     stream_slot_give(s);
     wire_flush();
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/stream_state.h"
 
-#include <stdio.h>
-
+#include "kernel/time.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/timeouts.h"
 #include "net/addr.h"
@@ -131,6 +130,11 @@ static void finish(struct stream *s) {
         return;
     }
     stream_rx_drop(s);
+    if (time_now_ns() - s->closed_ns > STREAM_LINGER_NS) {
+        stream_reset(s);
+        stream_slot_give(s);
+        return;
+    }
     if (s->acked != s->written)
         return;
     if (tcp_close(s->pcb) != ERR_OK)

@@ -22,7 +22,8 @@
 #define STREAM_CONNECT_MS 3000u
 #define STREAM_KEEP_IDLE_MS 5000u
 #define STREAM_KEEP_STEP_MS 1000u
-#define STREAM_KEEP_COUNT 5u /* a silent peer is given up after 10 s */
+#define STREAM_LINGER_NS (60 * NSEC_PER_SEC) /* for a peer that is alive but does not read */
+#define STREAM_KEEP_COUNT 5u                 /* a silent peer is given up after 10 s */
 
 enum stream_phase {
     STREAM_FREE = 0,
@@ -41,7 +42,8 @@ struct stream {
     void *ctx;
     stream_accept_fn accept; /* not yet handed to the listener's owner */
     void *accept_ctx;
-    unsigned pending; /* events to tell, BIT(enum stream_event) */
+    uint64_t closed_ns; /* since when STREAM_CLOSING */
+    unsigned pending;   /* events to tell, BIT(enum stream_event) */
     struct reason why;
 
     uint8_t *ring; /* stays with a free slot until the card has read the last frame */
@@ -65,6 +67,7 @@ void stream_adopt(struct stream *s, struct tcp_pcb *pcb);
 void stream_detach(struct stream *s);
 /* stream_break - reset the connection if there is one, and have the owner told `why` (already set). */
 void stream_break(struct stream *s);
+void stream_reset(struct stream *s); /* the connection only */
 
 /* stream_tx_open - the connection stands: choose the segment size. stream_tx_push - hand octets to TCP as far
  * as it takes them, and let it send. stream_tx_reap - free the ring of a free slot if the card is done with

@@ -46,6 +46,8 @@ static struct packet *queue;
 static uint64_t now_ns = 5 * NSEC_PER_SEC;
 static unsigned frames_out;
 static uint64_t packets;
+static uint8_t sample[NET_MTU];
+static uint16_t sample_len;
 
 uint64_t time_now_ns(void) {
     return now_ns;
@@ -93,6 +95,10 @@ static bool chance(unsigned permille) {
 
 static void put(const uint8_t *data, uint16_t len) {
     packets++;
+    if (len > IP_HLEN + TCP_HLEN) {
+        memcpy(sample, data, len);
+        sample_len = len;
+    }
     if (wire_faults.dead || chance(wire_faults.loss_permille))
         return;
     for (int copies = chance(wire_faults.double_permille) ? 2 : 1; copies != 0; copies--) {
@@ -205,8 +211,7 @@ bool wire_run(unsigned ms, bool (*done)(void *ctx), void *ctx) {
             return true;
         if (now_ns >= end)
             return false;
-        if (n == 0)
-            now_ns += STEP_NS;
+        now_ns += STEP_NS; /* also when more is due: forged packets can make both ends answer each other for ever */
     }
 }
 
@@ -225,6 +230,39 @@ unsigned wire_frames_out(void) {
 
 size_t wire_heap_used(void) {
     return net_port_slab()->used;
+}
+
+uint16_t wire_sample(uint8_t packet[NET_MTU]) {
+    memcpy(packet, sample, sample_len);
+    return sample_len;
+}
+
+static uint16_t l4_offset(const uint8_t *packet, uint16_t len) {
+    uint16_t header = (uint16_t)(4u * (packet[0] & 15u));
+    return MIN(MAX(header, IP_HLEN), len);
+}
+
+void wire_inject(uint8_t *packet, uint16_t len) {
+    struct ip_hdr *ip = (struct ip_hdr *)(void *)packet;
+    uint16_t at = l4_offset(packet, len);
+    IPH_CHKSUM_SET(ip, 0);
+    IPH_CHKSUM_SET(ip, (u16_t)~checksum_sum(0, ip, at));
+    if (IPH_PROTO(ip) == IP_PROTO_TCP && len >= at + TCP_HLEN) {
+        struct tcp_hdr *tcp = (struct tcp_hdr *)(void *)(packet + at);
+        uint64_t pseudo = (uint64_t)checksum_sum(0, &ip->src, 8) + lwip_htons(IP_PROTO_TCP);
+        pseudo += lwip_htons((u16_t)(len - at));
+        tcp->chksum = 0;
+        tcp->chksum = (u16_t)~checksum_sum(pseudo, tcp, len - at);
+    }
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(len + SIZEOF_ETH_HDR), PBUF_RAM);
+    if (p == NULL)
+        return;
+    memset(p->payload, 0, SIZEOF_ETH_HDR);
+    ((uint8_t *)p->payload)[12] = 0x08;
+    memcpy((uint8_t *)p->payload + SIZEOF_ETH_HDR, packet, len);
+    gro_input(&interface, p);
+    if (rand() % 3 == 0)
+        gro_flush(&interface);
 }
 
 uint64_t wire_packets(void) {

@@ -29,5 +29,10 @@ void wire_settle(void);
 unsigned wire_frames_out(void);
 size_t wire_heap_used(void);
 uint64_t wire_packets(void);
+/* wire_inject - an IPv4 packet arrives now; header and TCP checksums are made right. len: 20 to 1500. */
+void wire_inject(uint8_t *packet, uint16_t len);
+/* wire_sample - copy the latest packet of the wire with at least one octet of TCP payload; returns its
+ * length. */
+uint16_t wire_sample(uint8_t packet[1500]);
 
 #endif
