@@ -22,6 +22,7 @@
 #define HOST_DEFAULT_PAGES_PER_POLL 64u
 #define SESSION_RECORDS_PER_POLL 64u
 #define SESSION_PROBES 8u       /* clock probes at the start */
+#define SESSION_SAMPLE_NS (250 * NSEC_PER_MSEC) /* how long a dry run watches the guest */
 #define SESSION_DRAIN_PROBES 4u /* and again right before the stop */
 
 struct migration_host;

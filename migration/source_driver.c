@@ -35,12 +35,6 @@ static void send_probe(struct session *s, uint64_t now_ns) {
         p->probes_sent++;
 }
 
-static void start_clock(struct session *s) {
-    clock_sync_reset(&s->src.clock);
-    s->src.probes_due = SESSION_PROBES;
-    s->src.probes_sent = s->src.probes_seen = 0;
-}
-
 static void start_log(struct session *s) {
     struct reason why = {{0}};
     enum dirty_method m = s->src.opt.dirty != DIRTY_INVALID ? s->src.opt.dirty : vm_get_spec(s->vm)->dirty;
@@ -53,6 +47,39 @@ static void start_log(struct session *s) {
     }
     s->src.log_running = s->failed_code == 0;
     s->src.collect_ns = time_now_ns();
+}
+
+/* A dry run watches meanwhile how fast the guest dirties its memory. */
+static void start_clock(struct session *s) {
+    clock_sync_reset(&s->src.clock);
+    s->src.probes_due = SESSION_PROBES;
+    s->src.probes_sent = s->src.probes_seen = 0;
+    if (s->src.opt.dry_run)
+        start_log(s);
+}
+
+static bool clock_is_done(const struct session *s, uint64_t now_ns) {
+    const struct source_part *p = &s->src;
+    bool sampled = !p->opt.dry_run || now_ns - p->collect_ns >= SESSION_SAMPLE_NS;
+    return p->m.state == SOURCE_CLOCK && p->probes_seen == p->probes_due && p->probes_due > 0 && sampled;
+}
+
+/* The verdict of a dry run: what a round between drain and stop would leave, at the rate of a 1 Gbit/s link. */
+static struct reason dry_run_verdict(struct session *s) {
+    struct source_part *p = &s->src;
+    uint64_t ns = time_now_ns() - p->collect_ns;
+    struct reason why = {{0}};
+    policy_dirty_update(&p->policy, vm_dirty_collect(s->vm, p->sender.bitmap), ns);
+    uint64_t rate = p->policy.dirty_pages_per_s;
+    uint64_t left = rate * (POLICY_DRAIN_NS / 1000) / 1000000;
+    bool converges = rate * POLICY_WIRE_BYTES_PER_PAGE < POLICY_DEFAULT_BYTES_PER_S / 2;
+    p->verdict.predicted_ns = policy_predict_ns(&p->policy, left);
+    (void)reason_set(&why, OK,
+                     "it can be moved: the target has everything; %lu pages/s become dirty (%lu ms watched), so "
+                     "pre-copy over 1 Gbit/s %s, blackout about %lu us",
+                     (unsigned long)rate, (unsigned long)(ns / NSEC_PER_MSEC),
+                     converges ? "converges" : "may not converge", (unsigned long)(p->verdict.predicted_ns / 1000));
+    return why;
 }
 
 static void pause_vm(struct session *s) {
@@ -102,10 +129,14 @@ static void free_vm(struct session *s) {
 
 static void finish(struct session *s) {
     const struct source_machine *m = &s->src.m;
+    struct reason verdict = {{0}};
+    if (m->state == SOURCE_CHECKED && s->src.log_running && session_vm(s) != NULL)
+        verdict = dry_run_verdict(s);
+    stop_log(s);
     if (m->state == SOURCE_DONE)
         session_finish(s, MIGRATE_COMPLETED, MIGRATE_EV_COMPLETED, NULL);
     else if (m->state == SOURCE_CHECKED)
-        session_finish(s, MIGRATE_CHECKED, MIGRATE_EV_CHECKED, NULL);
+        session_finish(s, MIGRATE_CHECKED, MIGRATE_EV_CHECKED, &verdict);
     else if (m->code == WIRE_CODE_CANCELLED)
         session_finish(s, MIGRATE_CANCELLED, MIGRATE_EV_CANCELLED, &m->why);
     else
@@ -205,14 +236,12 @@ void source_driver_start(struct session *s) {
         source_driver_event(s, (struct source_event){.type = SOURCE_EV_HEARD, .now_ns = s->start_ns});
 }
 
-static void take_clock_reply(struct session *s, const struct wire_clock *c, uint64_t now_ns) {
+static void take_clock_reply(struct session *s, const struct wire_clock *c) {
     struct source_part *p = &s->src;
     if (c->number + 1 != p->probes_sent || p->probes_seen == p->probes_sent)
         return; /* of an earlier set */
     (void)clock_sync_add(&p->clock, c->t1, c->t2, c->t3, time_now_ns());
     p->probes_seen = p->probes_sent;
-    if (p->probes_seen == p->probes_due && p->m.state == SOURCE_CLOCK)
-        source_driver_event(s, (struct source_event){.type = SOURCE_EV_CLOCK_DONE, .now_ns = now_ns});
 }
 
 static void take_ready(struct session *s, const struct wire_ready *m, uint64_t now_ns) {
@@ -278,7 +307,7 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
     struct reason why = {{0}};
     switch (msg->type) {
     case WIRE_KEEPALIVE: return;
-    case WIRE_CLOCK_REPLY: take_clock_reply(s, &msg->u.clock, now_ns); return;
+    case WIRE_CLOCK_REPLY: take_clock_reply(s, &msg->u.clock); return;
     case WIRE_ROUND_ACK: source_rounds_acked(s, msg->u.round.round, now_ns); return;
     case WIRE_READY: take_ready(s, &msg->u.ready, now_ns); return;
     case WIRE_HELLO_ACK: take_hello_ack(s, &msg->u.hello_ack, &ev); break;
@@ -361,6 +390,8 @@ bool source_driver_poll(struct session *s, uint64_t now_ns) {
         channel_drop(&s->ch);
         source_driver_event(s, ev);
     }
+    if (clock_is_done(s, now_ns))
+        source_driver_event(s, (struct source_event){.type = SOURCE_EV_CLOCK_DONE, .now_ns = now_ns});
     if (m->state == SOURCE_CLOCK || m->state == SOURCE_DRAINING)
         send_probe(s, now_ns);
     if (m->state == SOURCE_PRECOPY || m->state == SOURCE_DRAINING || m->state == SOURCE_STOPPING)

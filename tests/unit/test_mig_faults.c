@@ -235,6 +235,8 @@ static void test_faults_dry_run_moves_nothing(void **state) {
     assert_true(mig_bench_run(b, 10000));
     mig_bench_expect_stayed(b);
     assert_int_equal(b->final[0], MIGRATE_EV_CHECKED);
+    assert_non_null(strstr(b->why[0].text, "become dirty"));
+    assert_non_null(strstr(b->why[0].text, " converges"));
     mig_bench_end(b);
     b = mig_bench_begin(1, 2 * MIB);
     fake_vm_host[1].free_bytes = 0;
