@@ -194,7 +194,7 @@ static void test_e1000_tx_many_frames(void **state) {
             sent++;
         else
             assert_int_equal(r, ERR_FULL);
-        if (i % 97 == 0)
+        if (i % 397 == 0)
             wire += card_send(c);
         if (i % 31 == 0)
             e1000_tx_reap(&c->tx, &c->nic);
