@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #include "couple.h"
 #include "detour.h"
+#include "guest_trace.h"
 #include "link.h"
 
 #include <arpa/inet.h>
@@ -168,6 +169,7 @@ static void poll_timer(void *self)
 {
     (void)self;
     couple.poll++;
+    guest_trace_poll();
     collect_serial();
     link_put(&couple.link, WIRE_TICK, couple.poll, NULL, 0);
     if (!link_flush(&couple.link)) {
@@ -224,6 +226,7 @@ static int register_timer(void *pc_system, void *self, timer_handler_t *handler,
 {
     if (couple.link.fd < 0) {
         couple.pc_system = pc_system;
+        guest_trace_init(pc_system, couple.time_nsec);
         uint64_t period_us = join();
         couple.register_timer_ticks(pc_system, &couple, poll_timer, ticks_of_us(period_us), true, true, "wire");
     }

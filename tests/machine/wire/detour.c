@@ -36,3 +36,26 @@ void detour_replace(void *from, const void *to)
     memcpy(from, jump, sizeof(jump));
     mprotect((void *)page, 2 * PAGE_BYTES, PROT_READ | PROT_EXEC);
 }
+
+void *detour_wrap(void *from, const void *to, const uint8_t *head, size_t head_len)
+{
+    static const uint8_t jump[6] = { 0xff, 0x25, 0, 0, 0, 0 };              /* jmp *0(%rip); the address follows */
+    const uint8_t *back = (const uint8_t *)from + head_len;
+    uint8_t *entry;
+
+    if (memcmp(from, head, head_len)) {
+        fprintf(stderr, "wire: a function of this emulator looks unfamiliar; the bench knows Bochs 3.1 of Debian\n");
+        exit(3);
+    }
+    entry = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (entry == MAP_FAILED) {
+        perror("wire: mmap");
+        exit(3);
+    }
+    memcpy(entry, head, head_len);
+    memcpy(entry + head_len, jump, sizeof(jump));
+    memcpy(entry + head_len + sizeof(jump), &back, sizeof(back));
+    mprotect(entry, PAGE_BYTES, PROT_READ | PROT_EXEC);
+    detour_replace(from, to);
+    return entry;
+}
