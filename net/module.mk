@@ -15,7 +15,9 @@ $(patsubst %.c,$(BUILD)/lwip/%.o,$(LWIP_SRCS)): $(LWIP_PORT_HEADERS)
 $(patsubst %,$(BUILD)/kernel/%.o,$(wildcard net/*.c)): $(LWIP_PORT_HEADERS)
 
 # Streams over the real lwIP in one process, on a wire with faults (tests/net). Needs build/deps.
-NET_TEST_SRCS := $(wildcard tests/net/*.c) $(filter-out net/net.c net/netif_nic.c net/ping.c,$(wildcard net/*.c)) \
+NET_TESTS := $(patsubst tests/net/%.c,%,$(wildcard tests/net/test_*.c))
+NET_TEST_SRCS := $(filter-out tests/net/test_%,$(wildcard tests/net/*.c)) \
+                 $(filter-out net/net.c net/netif_nic.c net/ping.c,$(wildcard net/*.c)) \
                  kernel/result.c tests/unit/host_log.c
 NET_TEST_OBJS := $(patsubst %.c,$(BUILD)/net-test/%.o,$(NET_TEST_SRCS)) \
                  $(patsubst %.c,$(BUILD)/net-test/lwip/%.o,$(LWIP_SRCS))
@@ -30,11 +32,12 @@ $(BUILD)/net-test/%.o: %.c $(DEPS_STAMP) $(LWIP_PORT_HEADERS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(NET_TEST_CFLAGS) $(CFLAGS_WARN) -c -o $@ $<
 
-$(BUILD)/net-test/test_stream: $(NET_TEST_OBJS)
-	$(Q)$(CC) $(NET_TEST_CFLAGS) -o $@ $(NET_TEST_OBJS) -lcmocka
+$(BUILD)/net-test/test_%: $(BUILD)/net-test/tests/net/test_%.o $(NET_TEST_OBJS)
+	$(Q)$(CC) $(NET_TEST_CFLAGS) -o $@ $< $(NET_TEST_OBJS) -lcmocka
 
+.SECONDARY: $(NET_TEST_OBJS) $(patsubst %,$(BUILD)/net-test/tests/net/%.o,$(NET_TESTS))
 .PHONY: net-test
-net-test: $(BUILD)/net-test/test_stream
-	tests/unit/run.sh $<
+net-test: $(addprefix $(BUILD)/net-test/,$(NET_TESTS))
+	@tests/unit/run.sh $^
 
 -include $(shell find $(BUILD)/net-test -name '*.d' 2>/dev/null)

@@ -211,7 +211,8 @@ bool wire_run(unsigned ms, bool (*done)(void *ctx), void *ctx) {
             return true;
         if (now_ns >= end)
             return false;
-        now_ns += STEP_NS; /* also when more is due: forged packets can make both ends answer each other for ever */
+        now_ns +=
+            STEP_NS; /* also when more is due: forged packets can make both ends answer each other for ever */
     }
 }
 
