@@ -133,6 +133,7 @@ bool host_poll(struct migration_host *h) {
         if (!s->used)
             continue;
         uint64_t now = time_now_ns();
+        session_flush(s);
         if (s->ch.lingering) {
             (void)channel_linger_poll(&s->ch, now);
         } else if (session_is_over(s)) {

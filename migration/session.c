@@ -97,12 +97,33 @@ void session_status(const struct session *s, struct migrate_status *out) {
         target_status(s, out);
 }
 
-void session_tell(struct session *s, enum migrate_event event) {
+/* While the guest stands still and this host has something to do about it, nobody is told anything: a line on a
+ * serial port takes milliseconds. */
+static bool is_quiet(const struct session *s) {
+    if (s->role == MIGRATE_SOURCE)
+        return s->src.m.state == SOURCE_STOPPING || s->src.m.state == SOURCE_SEALED;
+    return s->tgt.m.state == TARGET_READY || s->tgt.m.state == TARGET_ACTIVATING;
+}
+
+void session_flush(struct session *s) {
     struct migrate_status status;
-    if (s->host->cfg.event == NULL)
+    if (s->untold == 0 || is_quiet(s))
         return;
     session_status(s, &status);
-    s->host->cfg.event(s->host->cfg.event_ctx, event, &status, s->final_told ? &s->host->last : NULL);
+    for (unsigned e = 0; e < 32; e++) {
+        if ((s->untold & BIT(e)) == 0)
+            continue;
+        s->untold &= ~(uint32_t)BIT(e);
+        s->host->cfg.event(s->host->cfg.event_ctx, (enum migrate_event)e, &status,
+                           e >= MIGRATE_EV_COMPLETED ? &s->host->last : NULL);
+    }
+}
+
+void session_tell(struct session *s, enum migrate_event event) {
+    if (s->host->cfg.event == NULL)
+        return;
+    s->untold |= (uint32_t)BIT(event);
+    session_flush(s);
 }
 
 static void fill_report(struct session *s, enum migrate_result result, const struct reason *why) {

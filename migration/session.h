@@ -74,6 +74,7 @@ struct session {
     struct channel ch;
     struct vm *vm; /* NULL: none, or gone */
     bool final_told;
+    uint32_t untold; /* bit per event that waits for the end of the blackout */
     char name[VM_NAME_LEN];
     uint8_t uuid[VM_UUID_LEN];
     uint8_t tx[WIRE_ID_LEN], token[WIRE_ID_LEN], nonce[WIRE_ID_LEN];
@@ -117,7 +118,9 @@ struct session *host_new_session(struct migration_host *h, enum migrate_role rol
 struct session *host_find_session(struct migration_host *h, const struct vm *vm);
 void host_random(struct migration_host *h, uint8_t *buf, size_t len);
 
+/* session_tell - an event for the operator; during the blackout it waits for session_flush. */
 void session_tell(struct session *s, enum migrate_event event);
+void session_flush(struct session *s);
 /* session_finish - keep the report, tell the final event. */
 void session_finish(struct session *s, enum migrate_result result, enum migrate_event event,
                     const struct reason *why);
