@@ -5,7 +5,7 @@
 CONFIG ?= tests/machine/example.cfg
 NET ?=
 RUN_ARGS ?=
-AGAIN = $(MAKE) --no-print-directory
+AGAIN = $(MAKE) --no-print-directory -s
 
 # What the Debian guest boots with besides the distribution's kernel.
 $(BUILD)/initrd.img: tools/mkinitramfs.sh $(wildcard tests/guests/initramfs/*) $(DEPS_STAMP)

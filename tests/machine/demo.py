@@ -27,6 +27,8 @@ from lib.wire import EmulatedTimeout    # noqa: E402
 HOSTS = ("alpha", "beta")
 BACK_TO_SHELL = "\x1d"                  # Ctrl-]
 NOISE = re.compile(r"^(BdsDxe: |\s*$)")
+REPORT_BEGIN = re.compile(r"^\S+ (->|<-) \S+: moved")
+REPORT_END = re.compile(r"^(blackout|error|godwit:|\[)")
 PROGRESS = re.compile(r"-> \S+  \S")
 LINES_ON_TARGET = 4
 SWEEPS_ON_TARGET = 2                    # the one under way at the move, and one from first to last page
@@ -47,7 +49,15 @@ class Screen:
     def watch(self, machine):
         wire, key = machine.wire, (machine.number, 0)
         feed = wire.serial_sinks[key]
-        view = ConsoleView(lambda text: self.line(machine.name, wire.time_us, text))
+        held = []                       # rows of a report: they stay together
+
+        def show(text):
+            held.append((machine.name, wire.time_us, text))
+            if not REPORT_BEGIN.search(held[0][2]) or REPORT_END.search(text):
+                for row in held:
+                    self.line(*row)
+                held.clear()
+        view = ConsoleView(show)
 
         def sink(data):
             feed(data)
@@ -79,6 +89,7 @@ class Demo:
         self.args = args
         self.screen = Screen(sys.stdout.isatty())
         self.results = []               # (passed, what, detail)
+        self.report = []                # alpha's, with the table
         self.begin = time.monotonic()
 
     def say(self, text):
@@ -146,12 +157,15 @@ class Demo:
     def migrate(self, alpha):
         self.say("move it while it runs")
         alpha.send(f"migrate web to {address_of(1)}\r")
-        outcome = alpha.expect(r"web -> \S+: (moved|not moved|IN DOUBT)[^\r\n]*|error: [^\r\n]*", limit=60)
-        self.check(outcome[1] == "moved", "alpha reports that the guest moved", outcome[0])
-        if outcome[1] != "moved":
-            raise EmulatedTimeout(f"alpha: {outcome[0]}")
-        blackout = alpha.expect(r"blackout (\S+ \S+) \+- [^\r\n]*[\r\n]", limit=10)
-        self.check(True, "alpha reports the blackout", blackout[0].strip())
+        outcome = alpha.expect(r"(web -> \S+: (moved|not moved|IN DOUBT)[^\r\n]*|error: [^\r\n]*)[\r\n]", limit=60)
+        self.check(outcome[2] == "moved", "alpha reports that the guest moved", outcome[1])
+        if outcome[2] != "moved":
+            raise EmulatedTimeout(f"alpha: {outcome[1]}")
+        blackout = alpha.expect(r"(blackout \S+ \S+ \+- \S+ \S+):[^\r\n]*[\r\n]", limit=10)
+        self.check(True, "alpha reports the blackout", blackout[1])
+        text = alpha.machine.text
+        report = text[text.rindex(outcome[1]):].replace("\r", "").split("\n")
+        self.report = report[:1 + next(i for i, row in enumerate(report) if row.startswith("blackout "))]
 
     def look_at_target(self, beta, before):
         self.say("look at the guest on beta")
@@ -193,7 +207,7 @@ class Demo:
 
     def verdict(self, problem):
         """Print every check; returns the exit status."""
-        print()
+        print("\n" + "\n".join(row for row in self.report if row.strip()) + "\n")
         if problem:
             self.check(False, "the demonstration ran to its end", problem)
         for passed, what, detail in self.results:
