@@ -25,6 +25,7 @@ void kernel_main(const struct boot_info *info) {
     time_init(info->wall_seconds, info->wall_tsc);     /* TSC frequency */
     lapic_init();                                      /* the timer that wakes an idle CPU */
     main_load_config(info);                            /* godwit.cfg; mistakes are kept for the console's notice */
+    main_select_console();                             /* the operator's serial port, if it is not COM1 */
     main_init_entropy(info);                           /* firmware, RDSEED, RDRAND */
     main_init_vmx();                                   /* VMXON, or the reason why `vm start` will refuse */
     pci_scan();                                        /* what is plugged in */

@@ -14,6 +14,7 @@ void kernel_main(const struct boot_info *info) NORETURN;
 /* main_config.c */
 void main_check_boot_info(const struct boot_info *info);
 void main_load_config(const struct boot_info *info);
+void main_select_console(void);
 const struct config *main_config(void);
 const char *main_config_notice(void); /* first mistake of the configuration or the loader's message, or "" */
 void main_define_vms(const struct boot_info *info);

@@ -8,6 +8,7 @@
 #include "kernel/log.h"
 #include "kernel/log_ring.h"
 #include "kernel/panic.h"
+#include "kernel/serial.h"
 
 static struct config config;
 static struct reason notice;
@@ -43,6 +44,11 @@ void main_load_config(const struct boot_info *info) {
     else if (info->message[0] != '\0')
         reason_set(&notice, ERR_NOENT, "%s", info->message);
     log_set_level(config.host.log);
+}
+
+void main_select_console(void) {
+    if (config.host.console == CONFIG_CONSOLE_COM2)
+        serial_init(SERIAL_COM2); /* what is queued already goes out there */
 }
 
 const struct config *main_config(void) {

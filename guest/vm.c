@@ -226,6 +226,8 @@ static result_t wrong_state(const struct vm *vm, const char *what, struct reason
 result_t vm_pause(struct vm *vm, struct reason *why) {
     if (vm->state != VM_RUNNING)
         return wrong_state(vm, "paused", why);
+    if (vm->reset_request || vm->power_off_request)
+        return reason_set(why, ERR_BUSY, "VM %s cannot be paused: the guest has just ended its machine", vm->spec.name);
     vm_set_state(vm, VM_PAUSED);
     return OK;
 }

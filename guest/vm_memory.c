@@ -104,6 +104,8 @@ result_t vm_dirty_start(struct vm *vm, enum dirty_method m, struct reason *why) 
                           dirty_method_str(m), m == DIRTY_PML ? "page-modification logging" : "EPT dirty bits");
     result_t r = dirty_start(&vm->dirty, &vm->ept, modes[m], vm->mem.low_bytes / PAGE_SIZE, vm->mem.nr_pages);
     if (r != OK)
+        vcpu_flush_ept(&vm->vcpu); /* leaves were split and joined again */
+    if (r != OK)
         return reason_set(why, r, "VM %s: dirty logging cannot start (%s)", vm->spec.name, result_str(r));
     for (uint64_t w = 0; w < vm->mem.nr_pages / 64; w++)
         vm->hv_dirty[w] = 0;

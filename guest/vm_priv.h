@@ -46,7 +46,8 @@ struct vm {
     struct vkvmclock kvmclock;
     uint64_t device_next_tsc; /* guest TSC of the next PIT, RTC or PM event */
     bool device_timers_stale;
-    bool reset_request, power_off_request;
+    bool reset_request, power_off_request; /* the guest ended its machine; it does not run any more */
+    uint64_t end_by_ns;       /* host time until which its last console output is kept for a reader */
     uint64_t saved_tsc;       /* guest TSC of the pause, from the time section */
     uint64_t run_tsc;         /* host TSC ticks spent in vcpu_run */
 };

@@ -8,6 +8,8 @@
 #include "kernel/time.h"
 #include "vmx/vmcs.h"
 
+#define LAST_WORDS_NS NSEC_PER_SEC
+
 static void dump_line(const char *text) {
     log_error("  %s", text);
 }
@@ -35,14 +37,28 @@ static void end_machine(struct vm *vm) {
         log_warn("vm %s: not started again: %s", name, why.text);
 }
 
+static bool is_ending(const struct vm *vm) {
+    return vm->reset_request || vm->power_off_request;
+}
+
+/* Let an attached console read the last lines before the machine goes. */
+static bool last_words_read(struct vm *vm) {
+    if (vm->end_by_ns == 0)
+        vm->end_by_ns = time_now_ns() + LAST_WORDS_NS;
+    return vm->uart.tx_len == 0 || time_now_ns() >= vm->end_by_ns;
+}
+
 static bool run_slice(struct vm *vm) {
+    if (is_ending(vm)) {
+        if (last_words_read(vm))
+            end_machine(vm);
+        return false;
+    }
     uint64_t start = cpu_rdtsc();
     enum vcpu_stop stop = vcpu_run(&vm->vcpu, start + time_ns_to_tsc(VM_SLICE_NS));
     vm->run_tsc += vm->vcpu.last_exit_tsc - start;
     if (stop == VCPU_STOP_CRASHED)
         crash(vm);
-    else if (vm->reset_request || vm->power_off_request)
-        end_machine(vm);
     else
         return stop == VCPU_STOP_SLICE;
     return true;

@@ -50,8 +50,9 @@ void random_bytes(void *buf, size_t len) {
     while (len > 0) {
         stir_hardware();
         stir(cpu_rdtsc());
-        size_t n = MIN(len, sizeof pool[1]);
-        memcpy(out, &pool[1], n);
+        uint64_t v = mix64(pool[0] ^ 0x9e3779b97f4a7c15ull) ^ mix64(pool[1]); /* not the state itself */
+        size_t n = MIN(len, sizeof v);
+        memcpy(out, &v, n);
         out += n, len -= n;
     }
 }

@@ -53,24 +53,38 @@ static enum exit_action on_impossible(struct vcpu *v) {
     return exit_crash(v, "VM exit for reason %u, which this VMCS does not ask for", vmcs_read_32(VMCS_EXIT_REASON));
 }
 
+/* The exit left DR6 and DR7.GD to us (SDM 27.1), and an entry with TF set and blocking by STI or MOV SS needs the pending
+ * single step (SDM 26.3.1.5). ICEBP is the one #DB of its own type: it has a length and leaves DR6 alone. */
+static enum exit_action reflect_debug(struct vcpu *v, uint32_t info) {
+    const uint64_t hit_bits = 0x600f, step = BIT(14), tf = BIT(8), general_detect = BIT(13);
+    uint32_t type = info & VMX_INTR_TYPE_MASK;
+    if (type == VMX_INTR_TYPE_EXCEPTION) {
+        uint64_t dr6;
+        __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+        __asm__ volatile("mov %0, %%dr6" : : "r"((dr6 & ~0xfull) | (vmcs_read_nat(VMCS_EXIT_QUALIFICATION) & hit_bits)));
+        vmcs_write_nat(VMCS_GUEST_DR7, vmcs_read_nat(VMCS_GUEST_DR7) & ~general_detect);
+    } else {
+        vmcs_write_32(VMCS_ENTRY_INSN_LEN, vmcs_read_32(VMCS_EXIT_INSN_LEN));
+    }
+    bool blocked = (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) != 0;
+    if (blocked && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & tf) != 0)
+        vmcs_write_nat(VMCS_GUEST_PENDING_DEBUG, vmcs_read_nat(VMCS_GUEST_PENDING_DEBUG) | step);
+    vmcs_write_32(VMCS_ENTRY_INTR_INFO, VMX_INTR_VALID | type | VECTOR_DB);
+    v->event_queued = true;
+    return EXIT_ACTION_RESUME;
+}
+
 static enum exit_action on_exception_or_nmi(struct vcpu *v) {
     uint32_t info = vmcs_read_32(VMCS_EXIT_INTR_INFO);
     if ((info & VMX_INTR_TYPE_MASK) == VMX_INTR_TYPE_NMI)
         return EXIT_ACTION_RESUME; /* the machine's own NMI; nothing here uses them */
-    /* #DB and #AC are intercepted only because delivering them can loop for ever inside one entry; they go on to the guest.
-     * An exit leaves DR6 and DR7.GD to us. SDM 27.1 "Architectural State Before a VM Exit". */
+    /* #DB and #AC are intercepted only because delivering them can loop for ever inside one entry; they go on to the guest. */
     if ((info & VMX_INTR_VECTOR) == VECTOR_AC) {
         vcpu_inject_exception(v, VECTOR_AC, true, 0);
         return EXIT_ACTION_RESUME;
     }
-    if ((info & VMX_INTR_VECTOR) == VECTOR_DB) {
-        uint64_t hit = vmcs_read_nat(VMCS_EXIT_QUALIFICATION) & 0x600f, dr6;
-        __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
-        __asm__ volatile("mov %0, %%dr6" : : "r"((dr6 & ~0xfull) | hit));
-        vmcs_write_nat(VMCS_GUEST_DR7, vmcs_read_nat(VMCS_GUEST_DR7) & ~BIT(13));
-        vcpu_inject_exception(v, VECTOR_DB, false, 0);
-        return EXIT_ACTION_RESUME;
-    }
+    if ((info & VMX_INTR_VECTOR) == VECTOR_DB)
+        return reflect_debug(v, info);
     return exit_crash(v, "the machine raised exception %u (18 is a machine check) while the guest ran", info & VMX_INTR_VECTOR);
 }
 

@@ -16,7 +16,8 @@
 
 /* The vCPU whose VMCS is current and whose FPU, debug and syscall registers are in this CPU. */
 static struct vcpu *current;
-static uint16_t next_vpid = 1;
+/* VPIDs in use, one bit each; 0 is the hypervisor's. A host has fewer VMs than bits. */
+static uint64_t vpids = 1;
 
 /* MSRs that the guest reads and writes without an exit: they are in the VMCS or switched by vcpu_make_current. */
 static const uint32_t direct_msrs[] = {
@@ -54,9 +55,9 @@ result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, stru
     v->ctx = ctx;
     v->ept = ept;
     v->dirty = dirty;
-    v->vpid = next_vpid++;
-    if (next_vpid == 0)
-        next_vpid = 1;
+    ASSERT(~vpids != 0);
+    v->vpid = (uint16_t)__builtin_ctzll(~vpids);
+    vpids |= BIT(v->vpid);
     uint8_t *bitmap = phys_to_virt(v->msr_bitmap);
     memset(bitmap, 0xff, PAGE_SIZE);
     for (size_t i = 0; i < ARRAY_LEN(direct_msrs); i++)
@@ -79,6 +80,8 @@ void vcpu_destroy(struct vcpu *v) {
     if (current == v) {
         vcpu_put();
     }
+    if (v->vpid != 0)
+        vpids &= ~BIT(v->vpid);
     if (v->vmcs != 0)
         frames_free(v->vmcs, 0);
     if (v->msr_bitmap != 0)

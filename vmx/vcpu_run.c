@@ -50,13 +50,18 @@ static void deliver_events(struct vcpu *v, unsigned pending) {
     if ((pending & VCPU_PENDING_IRQ) != 0)
         deliver_irq(v);
     pending = v->ops->pending(v->ctx);
-    set_window(&v->window_nmi, (pending & VCPU_PENDING_NMI) != 0, VMX_PROC_NMI_WINDOW);
-    set_window(&v->window_irq, (pending & VCPU_PENDING_IRQ) != 0, VMX_PROC_INTR_WINDOW);
+    /* Blocking by STI need not hold off an NMI window (SDM 25.2), which would then exit for ever; it does hold off an
+     * interrupt window, and after STI interrupts are enabled. */
+    bool nmi = (pending & VCPU_PENDING_NMI) != 0;
+    bool sti = nmi && vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) == VMX_BLOCKING_STI;
+    set_window(&v->window_nmi, nmi && !sti, VMX_PROC_NMI_WINDOW);
+    set_window(&v->window_irq, sti || (pending & VCPU_PENDING_IRQ) != 0, VMX_PROC_INTR_WINDOW);
 }
 
 static bool can_wake(struct vcpu *v, unsigned pending) {
-    return v->event_queued || (pending & VCPU_PENDING_NMI) != 0 ||
-           (pending != 0 && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0);
+    bool nmi = (pending & VCPU_PENDING_NMI) != 0 && (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & VMX_BLOCKING_NMI) == 0;
+    return v->event_queued || nmi ||
+           ((pending & VCPU_PENDING_IRQ) != 0 && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0);
 }
 
 static void arm_timer(struct vcpu *v, uint64_t now, uint64_t next_timer) {
