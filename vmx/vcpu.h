@@ -79,7 +79,8 @@ struct vcpu {
     uint8_t *xsave;     /* VCPU_XSAVE_BYTES, 64-byte aligned; valid while the vCPU is not loaded */
     uint64_t nr_exits;
     uint64_t last_exit_tsc;   /* host TSC when vcpu_run last came back */
-    uint64_t first_entry_tsc; /* host TSC right before the first entry; 0 until then */
+    uint64_t first_entry_tsc; /* host TSC right before the first entry that succeeded, or when a halted vCPU first got the
+                                 CPU and went on waiting; 0 until then */
     struct reason crash;
 };
 

@@ -113,8 +113,7 @@ static void requeue_event(struct vcpu *v, uint32_t info) {
 }
 
 static enum exit_action enter_once(struct vcpu *v) {
-    if (v->first_entry_tsc == 0)
-        v->first_entry_tsc = cpu_rdtsc();
+    uint64_t first = v->first_entry_tsc == 0 ? cpu_rdtsc() : v->first_entry_tsc;
     if (vcpu_enter(v, v->launched) != 0)
         return exit_crash(v, "VM entry failed: VM-instruction error %u", vmcs_read_32(VMCS_INSTRUCTION_ERROR));
     v->event_queued = false;
@@ -123,6 +122,7 @@ static enum exit_action enter_once(struct vcpu *v) {
         return exit_crash(v, "VM entry failed: exit reason %#x, qualification %#lx", reason,
                           (unsigned long)vmcs_read_nat(VMCS_EXIT_QUALIFICATION));
     v->launched = true;
+    v->first_entry_tsc = first; /* only now: a failed entry is none */
     /* The preemption timer stands still in root mode: look at the clock now and then whatever the exits are. */
     if (++v->nr_exits % RECHECK_EXITS == 0)
         v->recheck = true;
@@ -161,5 +161,7 @@ enum vcpu_stop vcpu_run(struct vcpu *v, uint64_t slice_end_tsc) {
     v->recheck = true;
     enum vcpu_stop stop = run_slice(v);
     v->last_exit_tsc = cpu_rdtsc();
+    if (stop == VCPU_STOP_HALTED && v->first_entry_tsc == 0)
+        v->first_entry_tsc = v->last_exit_tsc; /* it has the CPU and chooses to wait: it runs */
     return stop;
 }
