@@ -112,9 +112,19 @@ bool vm_iterate(unsigned index, struct vm_info *out) {
     return false;
 }
 
+/* The configuration's rule for names; an offer from a peer must keep it, too. */
+static bool name_is_valid(const char *name) {
+    for (const char *c = name; *c != '\0'; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        if (!letter && *c != '-' && *c != '_' && *c != '.')
+            return false;
+    }
+    return true;
+}
+
 static result_t check_spec(const struct vm_spec *spec, struct reason *why) {
-    if (spec->name[0] == '\0' || memchr(spec->name, '\0', VM_NAME_LEN) == NULL)
-        return reason_set(why, ERR_INVAL, "a VM needs a name of 1 to %d characters", VM_NAME_LEN - 1);
+    if (spec->name[0] == '\0' || memchr(spec->name, '\0', VM_NAME_LEN) == NULL || !name_is_valid(spec->name))
+        return reason_set(why, ERR_INVAL, "a VM needs a name of 1 to %d letters, digits, '-', '_' and '.'", VM_NAME_LEN - 1);
     if (spec->nr_vcpus != 1)
         return reason_set(why, ERR_UNSUPP, "VM %s asks for %u vCPUs; this version runs guests with 1 vCPU", spec->name,
                           (unsigned)spec->nr_vcpus);
@@ -255,10 +265,19 @@ struct vm *vm_slot(unsigned index) {
     return index < MAX_VMS ? slots[index].live : NULL;
 }
 
+/* While a migration holds the machine, what it printed and what is typed belong to the copy that will go on. */
+static bool console_is_held(const struct vm *vm) {
+    return vm->state == VM_IN_DOUBT || vm->state == VM_INCOMING || (vm->state == VM_PAUSED && vm->dirty.mode != DIRTY_MODE_OFF);
+}
+
 size_t vm_console_read(struct vm *vm, char *buf, size_t cap) {
+    if (console_is_held(vm))
+        return 0;
     return vuart_drain(&vm->uart, buf, cap);
 }
 
 size_t vm_console_write(struct vm *vm, const char *buf, size_t len) {
+    if (console_is_held(vm))
+        return 0;
     return vuart_receive(&vm->uart, buf, len);
 }

@@ -54,7 +54,7 @@ struct vm_spec {
 /* vm_create - allocate memory and devices. state: VM_PAUSED for a local start, VM_INCOMING for a migration target.
  * Errors with a reason: ERR_NOMEM (asked, free), ERR_EXIST (a live VM has this name), ERR_NODEV (no VT-x), ERR_UNSUPP. */
 result_t vm_create(const struct vm_spec *spec, enum vm_state state, struct vm **out, struct reason *why) MUST_CHECK;
-/* vm_destroy - wipe and free everything; the handle is gone. Any state. */
+/* vm_destroy - free everything; the handle is gone. Any state. Memory is zeroed when it is given out again. */
 void vm_destroy(struct vm *vm);
 
 /* vm_define - remember a configured VM (VM_STOPPED, no memory). vm_boot - create + load + run it. */

@@ -97,6 +97,9 @@ static result_t store_string(const struct config_key *k, const char *value, char
                           value);
     memset(field, 0, k->size);
     memcpy(field, value, len);
+    for (char *c = field; *c != '\0'; c++)
+        if (*c == '\t')
+            *c = ' '; /* to a kernel the same; the migration stream carries no control characters */
     return OK;
 }
 
