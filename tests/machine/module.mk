@@ -4,7 +4,8 @@ WIRE_DIR := tests/machine/wire
 WIRE_CFLAGS := -std=gnu11 -O2 $(CFLAGS_WARN)
 WIRE_HEADERS := $(wildcard $(WIRE_DIR)/*.h)
 WIRE_PRELOAD_SRC := $(addprefix $(WIRE_DIR)/,preload.c detour.c couple.c guest_trace.c link.c)
-WIRED_SRC := $(addprefix $(WIRE_DIR)/,wired.c wired_options.c switch.c switch_report.c fault.c pcap.c link.c)
+WIRED_SRC := $(addprefix $(WIRE_DIR)/,wired.c wired_clients.c wired_options.c switch.c switch_report.c fault.c \
+    pcap.c link.c)
 
 $(BUILD)/wire/preload.so: $(WIRE_PRELOAD_SRC) $(WIRE_HEADERS)
 	@mkdir -p $(@D)
@@ -32,8 +33,8 @@ $(BUILD)/machine/selftest.efi: $(SELFTEST_OBJS)
 	ld -nostdlib -znocombreloc -z noexecstack --no-warn-rwx-segments -shared -Bsymbolic \
 	    -T $(GNUEFI_LIBDIR)/elf_x86_64_efi.lds $(GNUEFI_LIBDIR)/crt0-efi-x86_64.o $(SELFTEST_OBJS) \
 	    -o $(BUILD)/machine/selftest.so -L$(GNUEFI_LIBDIR) -lefi -lgnuefi
-	objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j .rel -j '.rel.*' -j .rela -j '.rela.*' \
-	    -j .reloc --target=efi-app-x86_64 --subsystem=10 $(BUILD)/machine/selftest.so $@
+	objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j .rel -j '.rel.*' -j .rela \
+	    -j '.rela.*' -j .reloc --target=efi-app-x86_64 --subsystem=10 $(BUILD)/machine/selftest.so $@
 
 .PHONY: bench-tools
 bench-tools: wire $(BUILD)/machine/selftest.efi

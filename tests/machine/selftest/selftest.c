@@ -82,7 +82,8 @@ static void receive_all(void)
     while ((len = nic_receive(&rx_frame)) > 0) {
         uint64_t now = cpu_rdtsc(), delay = now - rx_frame.payload.tsc;
 
-        if (len < OVERHEAD || rx_frame.type[0] != ETHERTYPE_TEST >> 8 || rx_frame.type[1] != (ETHERTYPE_TEST & 0xff)) {
+        if (len < OVERHEAD || rx_frame.type[0] != ETHERTYPE_TEST >> 8
+            || rx_frame.type[1] != (ETHERTYPE_TEST & 0xff)) {
             rx.foreign++;
             continue;
         }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The least of an 82540EM driver. Memory is identity-mapped by the firmware, so addresses are bus addresses. */
+/* The least of an 82540EM driver. The firmware maps memory one to one, so addresses are bus addresses. */
 #include "st_nic.h"
 
 #include "kernel/hw/e1000_regs.h"

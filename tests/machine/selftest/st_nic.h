@@ -16,7 +16,7 @@ const uint8_t *nic_mac(void);
 /* nic_transmit - send one frame. Returns false when the ring is full. */
 bool nic_transmit(const void *frame, size_t len);
 
-/* nic_receive - next received frame, or 0 when there is none. Returns its length; `frame` holds NIC_FRAME_MAX. */
+/* nic_receive - next received frame. Returns its length, 0: there is none. `frame` holds NIC_FRAME_MAX. */
 size_t nic_receive(void *frame);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * A timer of our own fires every poll period of emulated time, tells wired that this machine got so far, and
  * blocks until wired releases the next interval. What crosses the machine's border goes through that socket:
- *  - network: the module eth_tuntap with `ethdev=wire:PORT`. No tun device is opened: its open, ioctl, read and
- *    write end here. Its own 1 ms poll timer stays inactive; frames are handed in at our poll, any number of them.
+ *  - network: the module eth_tuntap with `ethdev=wire:PORT`. No tun device is opened: its open, ioctl, read
+ *    and write end here. Its own 1 ms timer stays inactive; frames are handed in at our poll, any number.
  *  - serial: `mode=socket-client, dev=localhost:UNIT` (UNIT 1 to 4) is connected to a socket pair of ours.
  * Environment: WIRE_SOCK (path of wired's socket), WIRE_MACHINE (number of this machine).
  *
@@ -57,7 +57,7 @@ static struct {
     int serial[WIRE_UNITS_MAX];     /* our ends of the socket pairs, -1: not in use */
     const uint8_t *frame;           /* being handed to a NIC; NULL: taken */
     size_t frame_len;
-    size_t ips_offset;              /* of the double m_ips (million instructions per second) in bx_pc_system_c */
+    size_t ips_offset;              /* of the double m_ips (million instructions per second) in pc_system */
     void *pc_system;
     int (*register_timer_ticks)(void *pc_system, void *self, timer_handler_t *handler, uint64_t ticks,
                                 bool continuous, bool active, const char *id);
@@ -159,7 +159,8 @@ static void await_release(void)
             }
         }
         if (!link_fill(&couple.link)) {
-            fprintf(stderr, "wire: closed at poll %llu, this machine ends\n", (unsigned long long)couple.poll);
+            fprintf(stderr, "wire: closed at poll %llu, this machine ends\n",
+                    (unsigned long long)couple.poll);
             _exit(4);
         }
     }
@@ -228,7 +229,8 @@ static int register_timer(void *pc_system, void *self, timer_handler_t *handler,
         couple.pc_system = pc_system;
         guest_trace_init(pc_system, couple.time_nsec);
         uint64_t period_us = join();
-        couple.register_timer_ticks(pc_system, &couple, poll_timer, ticks_of_us(period_us), true, true, "wire");
+        couple.register_timer_ticks(pc_system, &couple, poll_timer, ticks_of_us(period_us), true, true,
+                                    "wire");
     }
     if (id && !strcmp(id, "eth_tuntap") && couple.nr_nics > 0) {
         struct nic *nic = &couple.nics[couple.nr_nics - 1];
@@ -237,7 +239,8 @@ static int register_timer(void *pc_system, void *self, timer_handler_t *handler,
         nic->poll_self = self;
         active = false;
     }
-    return couple.register_timer_ticks(pc_system, self, handler, ticks_of_us(useconds), continuous, active, id);
+    return couple.register_timer_ticks(pc_system, self, handler, ticks_of_us(useconds), continuous, active,
+                                       id);
 }
 
 /* m_ips has no accessor: its offset is the operand of `mulsd disp32(%rdi), %xmm0` in register_timer. */
@@ -346,7 +349,8 @@ ssize_t read(int fd, void *buffer, size_t len)
 
 ssize_t write(int fd, const void *buffer, size_t len)
 {
-    ssize_t (*next)(int, const void *, size_t) = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    ssize_t (*next)(int, const void *, size_t) =
+        (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
     struct nic *nic = find_nic(fd);
 
     if (!nic) {
@@ -355,8 +359,8 @@ ssize_t write(int fd, const void *buffer, size_t len)
     /* Before the first poll of a restored machine the time of the last one is not known. */
     uint64_t offset_ns = couple.poll ? couple.time_nsec(couple.pc_system) - couple.poll_ns : 0;
     if (len <= WIRE_FRAME_MAX) {
-        link_put(&couple.link, WIRE_FRAME, (uint64_t)nic->port << WIRE_PORT_SHIFT | (offset_ns & WIRE_OFFSET_MASK),
-                 buffer, len);
+        link_put(&couple.link, WIRE_FRAME,
+                 (uint64_t)nic->port << WIRE_PORT_SHIFT | (offset_ns & WIRE_OFFSET_MASK), buffer, len);
     }
     return (ssize_t)len;
 }

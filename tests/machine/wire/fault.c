@@ -205,7 +205,8 @@ static bool is_hit(struct fault_rule *rule, const struct fault_frame *frame)
 }
 
 /* One bit behind the Ethernet header flips, as if the frame check had missed it. */
-static void choose_corruption(struct fault_rule *rule, const struct fault_frame *frame, struct fault_verdict *verdict)
+static void choose_corruption(struct fault_rule *rule, const struct fault_frame *frame,
+                              struct fault_verdict *verdict)
 {
     const size_t header = 14;
     uint64_t random = next_random(&rule->random);

@@ -29,7 +29,7 @@ bool link_flush(struct link *link);
 bool link_fill(struct link *link);
 
 /* link_take - next complete message. Returns false when there is none yet.
- * The payload stays valid until the next link_fill(). An over-long message ends the stream (link_is_broken()). */
+ * The payload stays valid until the next link_fill(). An over-long message ends it: link_is_broken(). */
 bool link_take(struct link *link, struct wire_head *head, const uint8_t **payload);
 
 /* link_is_broken - does the input start with a head that no sender would write? */

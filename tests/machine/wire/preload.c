@@ -2,8 +2,8 @@
 /* Preload library for Debian's bochs-bin 3.1: entry point, and the repairs that every run needs.
  *  - long_idiv: the 128/64 bit signed division is miscompiled there (aliasing), which kills any Linux
  *  - srand: the emulated RDRAND is seeded with the wall clock; WIRE_SEED makes it repeat
- *  - bind: the RFB display takes the first free port of 5900 to 5949 on all interfaces, and two emulators that
- *    start at the same moment can both fail; it gets a free port of the loopback interface instead
+ *  - bind: the RFB display takes the first free port of 5900 to 5949 on all interfaces, and two emulators
+ *    that start at the same moment can both fail; it gets a free port of the loopback interface instead
  * With WIRE_SOCK set the emulator is coupled to the wire process as well (couple.c).
  */
 #define _GNU_SOURCE
@@ -67,7 +67,8 @@ int bind(int fd, const struct sockaddr *address, socklen_t len)
 /* The library is inherited by whatever the emulator's wrapper starts: only bochs-bin has the symbols. */
 __attribute__((constructor)) static void preload_init(void)
 {
-    if (strcmp(program_invocation_short_name, "bochs-bin") && !dlsym(RTLD_DEFAULT, "_Z9long_idivP7Bit128sPlPKS_l")) {
+    if (strcmp(program_invocation_short_name, "bochs-bin")
+        && !dlsym(RTLD_DEFAULT, "_Z9long_idivP7Bit128sPlPKS_l")) {
         return;
     }
     detour_replace(detour_find("_Z9long_idivP7Bit128sPlPKS_l"), (const void *)long_idiv);

@@ -73,8 +73,8 @@ static uint64_t serialise_ns(const struct switch_fabric *fabric, size_t len)
 }
 
 /* Does the link's queue take another `len` bytes at now_ns? What waits is what the link has yet to send. */
-static bool lane_has_room(const struct switch_fabric *fabric, const struct lane *lane, uint64_t now_ns, size_t len,
-                          uint64_t limit)
+static bool lane_has_room(const struct switch_fabric *fabric, const struct lane *lane, uint64_t now_ns,
+                          size_t len, uint64_t limit)
 {
     uint64_t waiting_ns = lane->free_ns > now_ns ? lane->free_ns - now_ns : 0;
 
@@ -102,7 +102,8 @@ static void account_windows(struct lane *lane, uint64_t begin_ns, uint64_t end_n
 }
 
 /* Put a frame on the link: the time its last bit arrives. Keeps the link's account. */
-static uint64_t lane_transmit(const struct switch_fabric *fabric, struct lane *lane, uint64_t now_ns, size_t len)
+static uint64_t lane_transmit(const struct switch_fabric *fabric, struct lane *lane, uint64_t now_ns,
+                              size_t len)
 {
     uint64_t duration_ns = serialise_ns(fabric, len);
     uint64_t begin_ns = lane->free_ns > now_ns ? lane->free_ns : now_ns;
@@ -253,7 +254,8 @@ void switch_detach(struct switch_fabric *fabric, unsigned port)
     }
 }
 
-void switch_send(struct switch_fabric *fabric, unsigned port, uint64_t time_ns, const uint8_t *bytes, size_t len)
+void switch_send(struct switch_fabric *fabric, unsigned port, uint64_t time_ns, const uint8_t *bytes,
+                 size_t len)
 {
     struct lane *lane = &fabric->ports[port].up;
 

@@ -4,8 +4,8 @@
  *   station --(uplink: serialised at `rate`)--> switch --(downlink: queue, serialised, + delay)--> station
  *
  * A frame is at the switch when its last bit left the uplink; it is due at a port when its last bit left the
- * downlink, plus the propagation delay. The uplink queue models the transmit ring that an emulated card does not
- * have (it takes any number of frames at once); the downlink queue is limited and drops at its tail.
+ * downlink, plus the propagation delay. The uplink queue models the transmit ring that an emulated card does
+ * not have (it takes any number of frames at once); the downlink queue is limited and drops at its tail.
  */
 #ifndef WIRE_SWITCH_H
 #define WIRE_SWITCH_H
@@ -44,7 +44,7 @@ struct lane {
 struct port {
     bool attached;
     struct lane up, down;
-    uint64_t dropped, down_dropped, duplicated, corrupted, delayed, reordered;  /* faults, frames to this port */
+    uint64_t dropped, down_dropped, duplicated, corrupted, delayed, reordered;  /* on the way to this port */
     FILE *capture;                  /* both directions, as the station sees them; may be NULL */
 };
 
@@ -71,9 +71,10 @@ void switch_attach(struct switch_fabric *fabric, unsigned port);
 void switch_detach(struct switch_fabric *fabric, unsigned port);
 
 /* switch_send - a station starts to send a frame at time_ns; times of one port must not run backwards. */
-void switch_send(struct switch_fabric *fabric, unsigned port, uint64_t time_ns, const uint8_t *bytes, size_t len);
+void switch_send(struct switch_fabric *fabric, unsigned port, uint64_t time_ns, const uint8_t *bytes,
+                 size_t len);
 
-/* switch_run - forward everything that is at the switch at until_ns or before, in order of time, then port. */
+/* switch_run - forward all that is at the switch at until_ns or before, in order of time, then port. */
 void switch_run(struct switch_fabric *fabric, uint64_t until_ns);
 
 /* switch_take - next frame that is due for a port at now_ns or before; the caller frees it. NULL: none. */

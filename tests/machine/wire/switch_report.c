@@ -32,8 +32,9 @@ void switch_report(const struct switch_fabric *fabric, FILE *out, uint64_t polls
         report_lane(&port->up, out, "up");
         fprintf(out, ",\n    ");
         report_lane(&port->down, out, "down");
-        fprintf(out, ",\n    \"dropped\": %" PRIu64 ", \"down_dropped\": %" PRIu64 ", \"duplicated\": %" PRIu64
-                ", \"corrupted\": %" PRIu64 ", \"delayed\": %" PRIu64 ", \"reordered\": %" PRIu64 "}",
+        fprintf(out, ",\n    \"dropped\": %" PRIu64 ", \"down_dropped\": %" PRIu64
+                ", \"duplicated\": %" PRIu64 ", \"corrupted\": %" PRIu64 ", \"delayed\": %" PRIu64
+                ", \"reordered\": %" PRIu64 "}",
                 port->dropped, port->down_dropped, port->duplicated, port->corrupted, port->delayed,
                 port->reordered);
         separator = ",";

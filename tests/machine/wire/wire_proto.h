@@ -6,7 +6,7 @@
  *
  *   machine  -> wired    FRAME*, SERIAL*, TICK         what happened in the interval that ends now
  *   wired               (all machines ticked: the switch moves frames up to this poll)
- *   wired    -> host     JOIN*, LEAVE*, FRAME*, SERIAL*, TURN      only if there is something, or the time is up
+ *   wired    -> host     JOIN*, LEAVE*, FRAME*, SERIAL*, TURN      if there is something, or the time is up
  *   host     -> wired    FRAME*, SERIAL*, FAULT*, GO               time stands still until GO
  *   wired    -> machine  FRAME*, SERIAL*, RELEASE      the next interval begins
  *
@@ -29,16 +29,16 @@ enum wire_type {
     WIRE_HELLO_HOST = 2,            /* to wired */
     WIRE_WELCOME = 3,               /* from wired: value = poll period in microseconds */
     WIRE_PORT = 4,                  /* to wired: value = port that the sender owns from now on */
-    WIRE_FRAME = 5,                 /* value = port << 48 | nanoseconds since the last poll; payload = frame */
+    WIRE_FRAME = 5,                 /* value = port << 48 | ns since the last poll; payload = frame */
     WIRE_SERIAL = 6,                /* value = machine << 16 | unit; payload = bytes */
     WIRE_TICK = 7,                  /* to wired: value = the machine's own poll number */
     WIRE_RELEASE = 8,               /* from wired: value = the wire's poll number */
     WIRE_JOIN = 9,                  /* to the host: value = machine */
     WIRE_LEAVE = 10,                /* to the host: value = machine */
     WIRE_TURN = 11,                 /* to the host: value = poll; nothing moves until GO */
-    WIRE_GO = 12,                   /* from the host: value = poll at which it wants its turn even if nothing happens */
+    WIRE_GO = 12,                   /* from the host: value = poll at which it wants its turn in any case */
     WIRE_FAULT = 13,                /* from the host: payload = text of one more fault rule */
-    WIRE_SAVE = 14,                 /* to a machine: payload = folder for a snapshot; from the host: value = machine */
+    WIRE_SAVE = 14,                 /* host to machine: value = machine; payload = folder for a snapshot */
 };
 
 struct wire_head {

@@ -24,8 +24,8 @@ static const char usage[] =
     "  --stats FILE        statistics as JSON at the end (default: standard output)\n";
 
 enum option_id {
-    OPT_SOCKET = 1, OPT_MACHINES, OPT_HOST, OPT_PERIOD, OPT_RATE, OPT_DELAY, OPT_QUEUE, OPT_TXQUEUE, OPT_BURST,
-    OPT_SEED, OPT_FAULT, OPT_PCAP, OPT_PCAP_PORT, OPT_STATS, OPT_HELP,
+    OPT_SOCKET = 1, OPT_MACHINES, OPT_HOST, OPT_PERIOD, OPT_RATE, OPT_DELAY, OPT_QUEUE, OPT_TXQUEUE,
+    OPT_BURST, OPT_SEED, OPT_FAULT, OPT_PCAP, OPT_PCAP_PORT, OPT_STATS, OPT_HELP,
 };
 
 static const struct option long_options[] = {
