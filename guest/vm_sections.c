@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vm_sections.c - everything but memory that is state, one section per device (design section 1.2).
- * The order is the order of loading: CPUID first, since the vCPU's registers are checked against it; time last. */
+ * The order is the order of loading: time first, since timers are armed with the guest's TSC frequency; CPUID before the
+ * vCPU, whose registers are checked against it. */
 #include "guest/vcpu_snapshot.h"
 #include "guest/vm_priv.h"
 #include "kernel/panic.h"
@@ -69,10 +70,10 @@ static const struct {
     struct vm_section section;
     void (*snapshot)(struct vm *vm, struct snap *s);
 } sections[] = {
-    {{1, 1, "cpuid"}, save_cpuid}, {{2, 1, "msr"}, save_msr}, {{3, 1, "irq"}, save_irq},
+    {{11, 1, "time"}, save_time},  {{1, 1, "cpuid"}, save_cpuid}, {{2, 1, "msr"}, save_msr}, {{3, 1, "irq"}, save_irq},
     {{4, 1, "pit"}, save_pit},     {{5, 1, "rtc"}, save_rtc}, {{6, 1, "pm"}, save_pm},
     {{7, 1, "uart"}, save_uart},   {{8, 1, "misc"}, save_misc}, {{9, 1, "kvmclock"}, save_kvmclock},
-    {{10, 1, "vcpu"}, save_vcpu},  {{11, 1, "time"}, save_time},
+    {{10, 1, "vcpu"}, save_vcpu},
 };
 
 bool vm_section_iterate(unsigned index, struct vm_section *out) {
