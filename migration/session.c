@@ -51,6 +51,12 @@ void session_failure_msg(const struct session *s, uint16_t type, uint32_t code, 
     memcpy(msg->u.failure.text, line.text, sizeof msg->u.failure.text);
 }
 
+/* Octets per second since a moment; the progress line needs a figure before the first round is over. */
+static uint64_t live_rate(uint64_t octets, uint64_t since_ns) {
+    uint64_t us = (time_now_ns() - since_ns) / 1000;
+    return us == 0 ? 0 : octets * 1000 / us * 1000;
+}
+
 static void source_status(const struct session *s, struct migrate_status *out) {
     const struct source_part *p = &s->src;
     out->state = source_state_str(p->m.state);
@@ -62,6 +68,8 @@ static void source_status(const struct session *s, struct migrate_status *out) {
     out->zero_pages = p->sender.zero_pages;
     out->octets = p->sender.octets + s->ch.octets;
     out->bytes_per_s = p->policy.bytes_per_s;
+    if (out->bytes_per_s == 0 && p->round == 1)
+        out->bytes_per_s = live_rate(p->sender.octets, p->round_start_ns);
     out->dirty_pages_per_s = p->policy.dirty_pages_per_s;
     out->predicted_blackout_ns = p->verdict.predicted_ns;
     if (p->policy.bytes_per_s > 0)
@@ -77,6 +85,7 @@ static void target_status(const struct session *s, struct migrate_status *out) {
     out->pages_left = p->store.announced - MIN(p->store.announced, p->store.round_raw + p->store.round_zero);
     out->zero_pages = p->store.zero_pages;
     out->octets = s->ch.rx.octets;
+    out->bytes_per_s = live_rate(s->ch.rx.octets, s->start_ns);
     out->why = p->m.why;
 }
 
