@@ -273,6 +273,8 @@ const char *host_forbids_stop(const struct migration_host *h, const struct vm *v
     const struct session *s = host_find_session((struct migration_host *)(uintptr_t)h, vm);
     if (s == NULL)
         return NULL;
+    if (s->role == MIGRATE_TARGET && s->tgt.m.state == TARGET_ACTIVATING)
+        return "it was handed over to this host and has not run yet; wait a moment";
     if (s->role == MIGRATE_TARGET)
         return target_owns_guest(s->tgt.m.state) ? NULL : "it is arriving by migration; use 'migrate cancel'";
     return source_is_committed(s->src.m.state) ? "it was handed over and the answer is still missing; see "

@@ -340,7 +340,8 @@ static bool read_records(struct session *s, uint64_t now_ns) {
     return s->ch.stream != NULL && !s->ch.lingering;
 }
 
-/* The copy may be destroyed by an operator; an activated guest may fail its first entry. */
+/* The copy may be destroyed by an operator; an activated guest may fail its first entry. Nobody but the guest itself
+ * can end an activated machine (host_forbids_stop): when it is gone, it has run, and must not run elsewhere again. */
 static void watch_vm(struct session *s, uint64_t now_ns) {
     enum target_state st = s->tgt.m.state;
     if (st != TARGET_RECEIVING && st != TARGET_READY && st != TARGET_ACTIVATING)
@@ -349,6 +350,10 @@ static void watch_vm(struct session *s, uint64_t now_ns) {
     struct target_event ev = {.type = TARGET_EV_LOCAL_ERROR, .now_ns = now_ns, .code = WIRE_CODE_GUEST};
     if (vm != NULL && vm_first_entry_ns(vm) != 0 && st == TARGET_ACTIVATING) {
         s->tgt.started.first_entry_ns = vm_first_entry_ns(vm);
+        ev = (struct target_event){.type = TARGET_EV_FIRST_ENTRY, .now_ns = now_ns};
+    } else if (vm == NULL && st == TARGET_ACTIVATING) {
+        log_info("migration %u of '%s': the guest ended its machine right after its arrival", s->id, s->name);
+        s->tgt.started.first_entry_ns = now_ns;
         ev = (struct target_event){.type = TARGET_EV_FIRST_ENTRY, .now_ns = now_ns};
     } else if (vm == NULL) {
         ev.text = "the VM was destroyed by an operator of the target before it ran";

@@ -31,6 +31,7 @@ struct fake_vm_host fake_vm_host[FAKE_HOSTS];
 static struct vm *vms[MAX_VMS];
 static struct fake_random rnd;
 static char violation[160];
+static uint8_t ended[VM_UUID_LEN]; /* of the guest that ended itself */
 
 /* The guest as it was at its newest pause, to compare at activation. */
 static struct {
@@ -82,6 +83,7 @@ void fake_vm_reset(uint64_t seed) {
             free_vm(vms[i]), vms[i] = NULL;
     at_pause.valid = false;
     violation[0] = '\0';
+    memset(ended, 0, sizeof ended);
     rnd.state = seed * 2 + 1;
     for (unsigned h = 0; h < FAKE_HOSTS; h++)
         fake_vm_host[h] = (struct fake_vm_host){
@@ -93,6 +95,8 @@ static void check_single_owner(const struct vm *vm) {
         if (vms[i] != NULL && vms[i] != vm && vms[i]->state == VM_RUNNING &&
             memcmp(vms[i]->uuid, vm->uuid, VM_UUID_LEN) == 0)
             violate("I1 two machines run it", vm);
+    if (!vm->activated && memcmp(ended, vm->uuid, VM_UUID_LEN) == 0)
+        violate("I1 it runs though it ended itself elsewhere", vm);
 }
 
 static void run_state(struct vm *vm, enum vm_state s) {
@@ -127,6 +131,14 @@ struct vm *fake_vm_on(unsigned host, const char *name) {
         if (vms[i] != NULL && vms[i]->host == host && strcmp(vms[i]->spec.name, name) == 0)
             return vms[i];
     return NULL;
+}
+
+void fake_vm_end(struct vm *vm) {
+    memcpy(ended, vm->uuid, VM_UUID_LEN);
+    for (unsigned i = 0; i < MAX_VMS; i++)
+        if (vms[i] == vm)
+            vms[i] = NULL;
+    free_vm(vm);
 }
 
 void fake_vm_crash(struct vm *vm) {
@@ -173,7 +185,7 @@ void fake_vm_run(void) {
     unsigned before = fake_host;
     for (unsigned i = 0; i < MAX_VMS; i++) {
         struct vm *vm = vms[i];
-        if (vm == NULL || vm->state != VM_RUNNING)
+        if (vm == NULL || vm->state != VM_RUNNING || fake_vm_host[vm->host].idle)
             continue;
         fake_host = vm->host;
         if (vm->activated && vm->first_entry_ns == 0) {
@@ -182,9 +194,14 @@ void fake_vm_run(void) {
                 continue;
             }
             vm->first_entry_ns = time_now_ns();
+            if (fake_vm_host[vm->host].crash_entered) {
+                vm->state = VM_CRASHED;
+                continue;
+            }
         }
         check_single_owner(vm);
-        guest_step(vm);
+        if (!fake_vm_host[vm->host].halted)
+            guest_step(vm);
     }
     fake_host = before;
 }
@@ -216,6 +233,8 @@ result_t vm_create(const struct vm_spec *spec, enum vm_state state, struct vm **
 
 /* A copy is destroyed: somewhere else there must be a complete image. */
 static void check_not_the_last(const struct vm *vm) {
+    if (memcmp(ended, vm->uuid, VM_UUID_LEN) == 0)
+        return;
     for (unsigned i = 0; i < MAX_VMS; i++)
         if (vms[i] != NULL && vms[i] != vm && memcmp(vms[i]->uuid, vm->uuid, VM_UUID_LEN) == 0 &&
             vms[i]->state != VM_INCOMING)

@@ -18,7 +18,10 @@ struct fake_vm_host {
     uint32_t features;        /* word 0 this host offers */
     uint16_t section_version; /* of section 2 */
     bool fail_activate, fail_section_save, fail_section_load, fail_dirty_start, fail_pause;
-    bool never_enter;     /* an activated guest crashes before its first entry */
+    bool never_enter;     /* the CPU refuses an activated guest: it crashes without a first entry */
+    bool crash_entered;   /* an activated guest crashes in its first slice, after its first entry */
+    bool halted;          /* guests wait in HLT: they get the CPU and execute nothing */
+    bool idle;            /* this host's guests do not get the CPU at all */
     unsigned dirty_pages; /* pages the guest writes per fake_vm_run */
 };
 extern struct fake_vm_host fake_vm_host[];
@@ -36,6 +39,8 @@ uint64_t fake_vm_steps(const struct vm *vm);
 /* fake_vm_log_count - dirty logs that are on, over all hosts. */
 unsigned fake_vm_log_count(void);
 void fake_vm_crash(struct vm *vm);
+/* fake_vm_end - the guest powers its machine off, as guest/vm_run.c carries it out. It must never run again. */
+void fake_vm_end(struct vm *vm);
 void fake_vm_lose_host(unsigned host); /* the machine reboots: its VMs are gone */
 /* fake_vm_damage - flip a bit of a VM's memory behind everyone's back. */
 void fake_vm_damage(struct vm *vm, uint64_t index);
