@@ -242,8 +242,11 @@ result_t host_resolve(struct migration_host *h, struct vm *vm, bool keep, struct
     struct session *s = host_find_session(h, vm);
     if (s == NULL || s->role != MIGRATE_SOURCE)
         return reason_set(why, ERR_NOENT, "this VM is not being migrated from here");
-    if (s->src.m.state ==
-        SOURCE_RECONNECTING) /* an attempt is under way: it is worth no more than the operator's word */
+    /* An attempt under way, or a target that owns the guest for long and does not run it, is worth no more than the
+     * operator's word. */
+    bool stuck = s->src.m.state == SOURCE_COMMITTED &&
+                 time_now_ns() - s->src.m.since_ns >= h->cfg.silent_ns;
+    if (s->src.m.state == SOURCE_RECONNECTING || stuck)
         source_driver_event(s, (struct source_event){.type = SOURCE_EV_PROTO_ERROR,
                                                      .now_ns = time_now_ns(),
                                                      .text = "the operator decides"});
