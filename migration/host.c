@@ -76,7 +76,8 @@ struct session *host_new_session(struct migration_host *h, enum migrate_role rol
 struct session *host_find_session(struct migration_host *h, const struct vm *vm) {
     for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++) {
         struct session *s = &h->session[i];
-        if (s->used && vm != NULL && s->vm == vm && !session_is_over(s))
+        /* One that is final has told its end; its connection may linger, the VM is free again. */
+        if (s->used && vm != NULL && s->vm == vm && !session_is_final(s))
             return s;
     }
     return NULL;

@@ -177,7 +177,12 @@ static void act(struct session *s, uint32_t actions) {
             break;
         case SOURCE_ACT_STOP_LOG: stop_log(s); break;
         case SOURCE_ACT_FREE_VM: free_vm(s); break;
-        case SOURCE_ACT_CLOSE: channel_linger(&s->ch, time_now_ns()); break;
+        case SOURCE_ACT_CLOSE:
+            if (s->src.m.state == SOURCE_CHECKED) /* the last word was the target's */
+                channel_close(&s->ch);
+            else
+                channel_linger(&s->ch, time_now_ns());
+            break;
         case SOURCE_ACT_DROP: channel_drop(&s->ch); break;
         case SOURCE_ACT_FINISH: finish(s); break;
         default: break;
