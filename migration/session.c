@@ -124,7 +124,7 @@ void session_flush(struct session *s) {
             continue;
         s->untold &= ~(uint32_t)BIT(e);
         s->host->cfg.event(s->host->cfg.event_ctx, (enum migrate_event)e, &status,
-                           e >= MIGRATE_EV_COMPLETED ? &s->host->last : NULL);
+                           e >= MIGRATE_EV_COMPLETED ? &s->report : NULL);
     }
 }
 
@@ -167,8 +167,10 @@ void session_finish(struct session *s, enum migrate_result result, enum migrate_
     if (result == MIGRATE_COMPLETED || result == MIGRATE_CHECKED)
         s->percent = 100;
     s->final_told = true;
-    s->host->last = s->report;
-    s->host->has_last = event != MIGRATE_EV_REFUSED || s->host->has_last;
+    if (event != MIGRATE_EV_REFUSED) { /* noise on the port must not displace what an operator wants to read */
+        s->host->last = s->report;
+        s->host->has_last = true;
+    }
     log_info("migration %u of '%s' (%s): %s%s%s", s->id, s->name,
              s->role == MIGRATE_SOURCE ? "source" : "target", migrate_event_str(event),
              why != NULL && why->text[0] != '\0' ? ": " : "", why != NULL ? why->text : "");
