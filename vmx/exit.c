@@ -4,14 +4,12 @@
 #include <stdio.h>
 
 #include "kernel/cpu.h"
-#include "kernel/hw/msr_regs.h"
 #include "kernel/hw/vmx_regs.h"
 #include "kernel/io.h"
 #include "kernel/lapic.h"
 #include "kernel/trap.h"
 #include "vmx/vcpu_priv.h"
 #include "vmx/vmcs.h"
-#include "vmx/vmx_caps.h"
 
 enum { VECTOR_DB = 1, VECTOR_UD = 6, VECTOR_GP = 13, VECTOR_AC = 17 };
 
@@ -39,7 +37,7 @@ void vcpu_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint3
     v->event_queued = true;
 }
 
-static enum exit_action inject_gp(struct vcpu *v) {
+enum exit_action exit_inject_gp(struct vcpu *v) {
     vcpu_inject_exception(v, VECTOR_GP, true, 0);
     return EXIT_ACTION_RESUME;
 }
@@ -139,7 +137,7 @@ static enum exit_action on_skip(struct vcpu *v) {
 }
 
 static enum exit_action on_gp(struct vcpu *v) {
-    return inject_gp(v);
+    return exit_inject_gp(v);
 }
 
 static enum exit_action on_io(struct vcpu *v) {
@@ -159,113 +157,6 @@ static enum exit_action on_io(struct vcpu *v) {
     } else {
         v->ops->pio_write(v->ctx, port, size, (uint32_t)(v->regs[REG_RAX] & mask));
     }
-    vcpu_skip_instruction(v);
-    return EXIT_ACTION_RESUME;
-}
-
-/* MSRs that live in the VMCS or in this CPU; false: ask the upper layer. */
-static bool own_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value) {
-    (void)v;
-    switch (msr) {
-    case MSR_IA32_EFER:
-        *value = vmcs_read_64(VMCS_GUEST_EFER);
-        return true;
-    case MSR_IA32_PAT:
-        *value = vmcs_read_64(VMCS_GUEST_PAT);
-        return true;
-    case MSR_IA32_TSC_AUX:
-        if (!vmx_get_caps()->rdtscp)
-            return false;
-        *value = cpu_rdmsr(MSR_IA32_TSC_AUX);
-        return true;
-    default:
-        return false;
-    }
-}
-
-static enum exit_action on_rdmsr(struct vcpu *v) {
-    uint32_t msr = (uint32_t)v->regs[REG_RCX];
-    uint64_t value;
-    if (!v->ops->rdmsr(v->ctx, msr, &value) && !own_rdmsr(v, msr, &value))
-        return inject_gp(v);
-    v->regs[REG_RAX] = (uint32_t)value;
-    v->regs[REG_RDX] = value >> 32;
-    vcpu_skip_instruction(v);
-    return EXIT_ACTION_RESUME;
-}
-
-static bool pat_is_valid(uint64_t pat) {
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t type = pat >> (8 * i) & 0xff;
-        if (type == 2 || type == 3 || type > 7)
-            return false;
-    }
-    return true;
-}
-
-static bool own_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value) {
-    switch (msr) {
-    case MSR_IA32_EFER:
-        return vcpu_set_efer(v, value);
-    case MSR_IA32_PAT:
-        if (!pat_is_valid(value))
-            return false;
-        vmcs_write_64(VMCS_GUEST_PAT, value);
-        return true;
-    case MSR_IA32_TSC_AUX:
-        if (value > UINT32_MAX || !vmx_get_caps()->rdtscp)
-            return false;
-        cpu_wrmsr(MSR_IA32_TSC_AUX, value);
-        return true;
-    default:
-        return false;
-    }
-}
-
-static enum exit_action on_wrmsr(struct vcpu *v) {
-    uint32_t msr = (uint32_t)v->regs[REG_RCX];
-    uint64_t value = (uint32_t)v->regs[REG_RAX] | v->regs[REG_RDX] << 32;
-    if (!v->ops->wrmsr(v->ctx, msr, value) && !own_wrmsr(v, msr, value))
-        return inject_gp(v);
-    v->recheck = true;
-    vcpu_skip_instruction(v);
-    return EXIT_ACTION_RESUME;
-}
-
-static uint64_t get_reg(struct vcpu *v, unsigned index) {
-    return index == REG_RSP ? vmcs_read_nat(VMCS_GUEST_RSP) : v->regs[index];
-}
-
-static void set_reg(struct vcpu *v, unsigned index, uint64_t value) {
-    if (index == REG_RSP)
-        vmcs_write_nat(VMCS_GUEST_RSP, value);
-    else
-        v->regs[index] = value;
-}
-
-/* Qualification: CR number 3:0, access type 5:4, register 11:8. SDM table 27-3. */
-static enum exit_action on_cr_access(struct vcpu *v) {
-    enum { MOV_TO_CR = 0, MOV_FROM_CR = 1, CLTS = 2, LMSW = 3 };
-    uint64_t q = vmcs_read_nat(VMCS_EXIT_QUALIFICATION);
-    unsigned cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
-    bool ok = false;
-    if (type == MOV_TO_CR && cr == 0)
-        ok = vcpu_set_cr0(v, get_reg(v, reg));
-    else if (type == MOV_TO_CR && cr == 4)
-        ok = vcpu_set_cr4(v, get_reg(v, reg));
-    else if (type == MOV_TO_CR && cr == 8) {
-        ok = get_reg(v, reg) < 16;
-        if (ok)
-            v->ops->set_cr8(v->ctx, (uint8_t)get_reg(v, reg));
-        v->recheck = true;
-    } else if (type == MOV_FROM_CR && cr == 8) {
-        set_reg(v, reg, v->ops->get_cr8(v->ctx));
-        ok = true;
-    } else {
-        return exit_crash(v, "control-register access %#lx is not intercepted but exited", (unsigned long)q);
-    }
-    if (!ok)
-        return inject_gp(v);
     vcpu_skip_instruction(v);
     return EXIT_ACTION_RESUME;
 }
@@ -312,17 +203,6 @@ static enum exit_action on_preemption_timer(struct vcpu *v) {
     return EXIT_ACTION_RESUME;
 }
 
-static enum exit_action on_xsetbv(struct vcpu *v) {
-    uint64_t value = (uint32_t)v->regs[REG_RAX] | v->regs[REG_RDX] << 32;
-    bool ok = (uint32_t)v->regs[REG_RCX] == 0 && vcpu_xcr0_is_valid(value, v->ops->xcr0_allowed(v->ctx));
-    if (!ok)
-        return inject_gp(v);
-    v->xcr0 = value;
-    cpu_write_xcr0(value);
-    vcpu_skip_instruction(v);
-    return EXIT_ACTION_RESUME;
-}
-
 static enum exit_action on_pml_full(struct vcpu *v) {
     block_nmi_again(vmcs_read_nat(VMCS_EXIT_QUALIFICATION));
     vcpu_pml_drain(v);
@@ -358,11 +238,11 @@ static enum exit_action (*const handlers[NR_EXIT_REASONS])(struct vcpu *v) = {
     [EXIT_VMWRITE] = on_undefined,
     [EXIT_VMXOFF] = on_undefined,
     [EXIT_VMXON] = on_undefined,
-    [EXIT_CR_ACCESS] = on_cr_access,
+    [EXIT_CR_ACCESS] = exit_on_cr_access,
     [EXIT_MOV_DR] = on_impossible,        /* not intercepted: debug registers are the guest's */
     [EXIT_IO] = on_io,
-    [EXIT_RDMSR] = on_rdmsr,
-    [EXIT_WRMSR] = on_wrmsr,
+    [EXIT_RDMSR] = exit_on_rdmsr,
+    [EXIT_WRMSR] = exit_on_wrmsr,
     [EXIT_ENTRY_GUEST_STATE] = on_impossible, /* has the failed-entry bit: handled before dispatch */
     [EXIT_ENTRY_MSR_LOAD] = on_impossible,    /* the same */
     [EXIT_MWAIT] = on_undefined,          /* MONITOR/MWAIT are hidden */
@@ -382,7 +262,7 @@ static enum exit_action (*const handlers[NR_EXIT_REASONS])(struct vcpu *v) = {
     [EXIT_PREEMPTION_TIMER] = on_preemption_timer,
     [EXIT_INVVPID] = on_undefined,
     [EXIT_WBINVD] = on_skip,              /* guest memory is coherent, no device does non-snooped DMA */
-    [EXIT_XSETBV] = on_xsetbv,
+    [EXIT_XSETBV] = exit_on_xsetbv,
     [EXIT_APIC_WRITE] = on_impossible,    /* no virtual APIC page */
     [EXIT_RDRAND] = on_impossible,        /* not intercepted */
     [EXIT_INVPCID] = on_impossible,       /* not intercepted: no INVLPG exiting */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vcpu_priv.h - between the files of one vCPU: vcpu.c (resources), vcpu_vmcs.c (set-up), vcpu_run.c (loop), exit*.c. */
+/* vcpu_priv.h - between the files of one vCPU: vcpu.c (resources), vcpu_vmcs.c (set-up), vcpu_run.c (loop), exit.c (dispatch),
+ * exit_regs.c (MSRs, control registers). */
 #ifndef VMX_VCPU_PRIV_H
 #define VMX_VCPU_PRIV_H
 
@@ -41,6 +42,12 @@ enum exit_action {
 };
 /* exit_dispatch - the handler of this exit reason. */
 enum exit_action exit_dispatch(struct vcpu *v, uint32_t reason);
+/* exit_on_* - handlers in exit_regs.c. */
+enum exit_action exit_on_rdmsr(struct vcpu *v);
+enum exit_action exit_on_wrmsr(struct vcpu *v);
+enum exit_action exit_on_cr_access(struct vcpu *v);
+enum exit_action exit_on_xsetbv(struct vcpu *v);
+enum exit_action exit_inject_gp(struct vcpu *v); /* #GP(0), the instruction not skipped */
 enum exit_action exit_crash(struct vcpu *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

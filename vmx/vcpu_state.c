@@ -15,10 +15,11 @@ static const struct {
     vmcs_32_t limit, access;
     vmcs_nat_t base;
 } segment_fields[NR_SEGMENTS] = {
-    [SEG_ES] = {{0x0800}, {0x4800}, {0x4814}, {0x6806}},   [SEG_CS] = {{0x0802}, {0x4802}, {0x4816}, {0x6808}},
-    [SEG_SS] = {{0x0804}, {0x4804}, {0x4818}, {0x680a}},   [SEG_DS] = {{0x0806}, {0x4806}, {0x481a}, {0x680c}},
-    [SEG_FS] = {{0x0808}, {0x4808}, {0x481c}, {0x680e}},   [SEG_GS] = {{0x080a}, {0x480a}, {0x481e}, {0x6810}},
-    [SEG_LDTR] = {{0x080c}, {0x480c}, {0x4820}, {0x6812}}, [SEG_TR] = {{0x080e}, {0x480e}, {0x4822}, {0x6814}},
+#define SEGMENT(name)                                                                             \
+    [SEG_##name] = {{VMCS_ENC_GUEST_##name##_SEL}, {VMCS_ENC_GUEST_##name##_LIMIT},                \
+                    {VMCS_ENC_GUEST_##name##_AR}, {VMCS_ENC_GUEST_##name##_BASE}}
+    SEGMENT(ES), SEGMENT(CS), SEGMENT(SS), SEGMENT(DS), SEGMENT(FS), SEGMENT(GS), SEGMENT(LDTR), SEGMENT(TR),
+#undef SEGMENT
 };
 
 /* Natural-width fields that are state as they stand. */
@@ -26,20 +27,27 @@ static const struct {
     vmcs_nat_t field;
     size_t offset;
 } nat_fields[] = {
-    {{0x681e}, offsetof(struct vcpu_state, rip)},        {{0x6820}, offsetof(struct vcpu_state, rflags)},
-    {{0x6802}, offsetof(struct vcpu_state, cr3)},        {{0x681a}, offsetof(struct vcpu_state, dr7)},
-    {{0x6816}, offsetof(struct vcpu_state, gdtr_base)},  {{0x6818}, offsetof(struct vcpu_state, idtr_base)},
-    {{0x6824}, offsetof(struct vcpu_state, sysenter_esp)}, {{0x6826}, offsetof(struct vcpu_state, sysenter_eip)},
-    {{0x6822}, offsetof(struct vcpu_state, pending_debug)},
+    {{VMCS_ENC_GUEST_RIP}, offsetof(struct vcpu_state, rip)},
+    {{VMCS_ENC_GUEST_RFLAGS}, offsetof(struct vcpu_state, rflags)},
+    {{VMCS_ENC_GUEST_CR3}, offsetof(struct vcpu_state, cr3)},
+    {{VMCS_ENC_GUEST_DR7}, offsetof(struct vcpu_state, dr7)},
+    {{VMCS_ENC_GUEST_GDTR_BASE}, offsetof(struct vcpu_state, gdtr_base)},
+    {{VMCS_ENC_GUEST_IDTR_BASE}, offsetof(struct vcpu_state, idtr_base)},
+    {{VMCS_ENC_GUEST_SYSENTER_ESP}, offsetof(struct vcpu_state, sysenter_esp)},
+    {{VMCS_ENC_GUEST_SYSENTER_EIP}, offsetof(struct vcpu_state, sysenter_eip)},
+    {{VMCS_ENC_GUEST_PENDING_DEBUG}, offsetof(struct vcpu_state, pending_debug)},
 };
 static const struct {
     vmcs_64_t field;
     size_t offset;
 } quad_fields[] = {
-    {{0x2806}, offsetof(struct vcpu_state, efer)},     {{0x2804}, offsetof(struct vcpu_state, pat)},
-    {{0x2802}, offsetof(struct vcpu_state, debugctl)}, {{0x280a}, offsetof(struct vcpu_state, pdpte[0])},
-    {{0x280c}, offsetof(struct vcpu_state, pdpte[1])}, {{0x280e}, offsetof(struct vcpu_state, pdpte[2])},
-    {{0x2810}, offsetof(struct vcpu_state, pdpte[3])},
+    {{VMCS_ENC_GUEST_EFER}, offsetof(struct vcpu_state, efer)},
+    {{VMCS_ENC_GUEST_PAT}, offsetof(struct vcpu_state, pat)},
+    {{VMCS_ENC_GUEST_DEBUGCTL}, offsetof(struct vcpu_state, debugctl)},
+    {{VMCS_ENC_GUEST_PDPTE0}, offsetof(struct vcpu_state, pdpte[0])},
+    {{VMCS_ENC_GUEST_PDPTE1}, offsetof(struct vcpu_state, pdpte[1])},
+    {{VMCS_ENC_GUEST_PDPTE2}, offsetof(struct vcpu_state, pdpte[2])},
+    {{VMCS_ENC_GUEST_PDPTE3}, offsetof(struct vcpu_state, pdpte[3])},
 };
 
 static uint64_t *field_at(struct vcpu_state *s, size_t offset) {
@@ -70,7 +78,7 @@ static void get_segments(struct vcpu_state *s) {
 
 void vcpu_get_state(struct vcpu *v, struct vcpu_state *s) {
     memset(s, 0, sizeof *s);
-    vcpu_put(); /* FPU, debug and syscall registers into the structure... */
+    vcpu_put(); /* FPU, debug and syscall registers into struct vcpu */
     vcpu_make_current(v);
     memcpy(s->regs, v->regs, sizeof s->regs);
     s->regs[REG_RSP] = vmcs_read_nat(VMCS_GUEST_RSP);

@@ -16,6 +16,13 @@ typedef struct { uint32_t enc; } vmcs_nat_t;
 
 enum { VMCS_WIDTH_16 = 0, VMCS_WIDTH_64 = 1, VMCS_WIDTH_32 = 2, VMCS_WIDTH_nat = 3 };
 
+/* The bare encodings, for tables of fields. */
+enum vmcs_encoding {
+#define VMCS_FIELD(width, name, encoding) VMCS_ENC_##name = (encoding),
+#include "vmx/vmcs_fields.def"
+#undef VMCS_FIELD
+};
+
 #define VMCS_FIELD(width, name, encoding)                                                                  \
     _Static_assert((((encoding) >> 13) & 3) == VMCS_WIDTH_##width, "width of VMCS field " #name);         \
     static const vmcs_##width##_t VMCS_##name = {encoding};
