@@ -20,8 +20,12 @@ static void on_stream(void *ctx, struct stream *s, enum stream_event event, cons
 }
 
 result_t channel_open(struct channel *ch, struct stream *stream, uint64_t now_ns) {
-    *ch = (struct channel){
-        .stream = stream, .connected = stream != NULL, .sent_ns = now_ns, .heard_ns = now_ns};
+    *ch = (struct channel){.stream = stream,
+                           .connected = stream != NULL,
+                           .sent_ns = now_ns,
+                           .heard_ns = now_ns,
+                           .octets = ch->octets,
+                           .received = ch->received};
     result_t r = receiver_init(&ch->rx);
     if (r == OK && stream != NULL)
         stream_set_handler(stream, on_stream, ch);
@@ -42,6 +46,8 @@ result_t channel_connect(struct channel *ch, struct net_addr peer, uint64_t now_
 }
 
 void channel_move(struct channel *to, struct channel *from) {
+    from->octets += to->octets;
+    from->received += to->received;
     *to = *from;
     if (to->stream != NULL)
         stream_set_handler(to->stream, on_stream, to);
@@ -77,6 +83,7 @@ enum receiver_result channel_read(struct channel *ch, unsigned *budget, uint64_t
         enum receiver_result r = receiver_feed(&ch->rx, data, data != NULL ? len : 0, &used, budget);
         if (used > 0) {
             ch->heard_ns = now_ns;
+            ch->received += used;
             stream_consume(ch->stream, used);
         }
         if (r != RECEIVER_MORE)

@@ -24,7 +24,8 @@ struct channel {
     struct reason why; /* of failed */
     uint32_t seq;      /* of the next record that we send */
     uint64_t sent_ns, heard_ns, linger_until_ns;
-    uint64_t octets; /* written by channel_send */
+    uint64_t octets;   /* written by channel_send; both counts go on when the connection is replaced */
+    uint64_t received; /* consumed by channel_read */
     struct receiver rx;
 };
 

@@ -46,13 +46,13 @@ struct migrate_round {
     uint64_t zero_pages;
     uint64_t octets; /* on the stream */
     uint64_t duration_ns;
-    uint64_t dirty_pages; /* became dirty meanwhile */
+    uint64_t dirty_pages; /* became dirty meanwhile; target: pages of the next round */
 };
 
 struct migrate_blackout {   /* nanoseconds; their sum is total_ns */
-    uint64_t pause_ns;      /* last VM exit until the guest is stopped and the last pages are known */
-    uint64_t last_pages_ns; /* ... until they are in the send queue */
-    uint64_t state_ns;      /* ... until the sections are */
+    uint64_t pause_ns;      /* last VM exit until the guest is stopped and the last pages are known; target: 0 */
+    uint64_t last_pages_ns; /* ... until they are in the send queue; target: all until SEAL came */
+    uint64_t state_ns;      /* ... until the sections are; target: 0 */
     uint64_t seal_ns;       /* ... until READY came: the queue is sent, verified, answered */
     uint64_t commit_ns;     /* ... until the target has COMMIT */
     uint64_t resume_ns;     /* ... until the first VM entry on the target */
@@ -72,7 +72,7 @@ struct migrate_report {
     uint32_t nr_rounds; /* entries in round[] */
     struct migrate_round round[MIGRATE_MAX_ROUNDS];
     uint64_t raw_pages, zero_pages; /* over all rounds */
-    uint64_t octets;                /* on the stream, both kinds of records */
+    uint64_t octets;                /* on the stream, both kinds of records; target: received */
     uint64_t section_octets;
     uint64_t total_ns; /* from the start to the end */
     struct migrate_blackout blackout;

@@ -23,7 +23,8 @@ struct page_store {
     uint32_t round;     /* current, or number of complete rounds when not in one */
     uint32_t kind;      /* of the current or last round */
     uint64_t announced; /* pages of this round */
-    uint64_t round_raw, round_zero, round_octets;
+    uint64_t round_raw, round_zero;
+    uint64_t round_octets; /* PAGES records with their headers */
 };
 
 result_t page_store_init(struct page_store *s, struct gmem *gmem) MUST_CHECK;

@@ -141,7 +141,7 @@ static enum receiver_result take_table(struct receiver *rx) {
         return broken(rx, WIRE_CODE_PROTOCOL);
     rx->run = 0;
     rx->cur = run_at(rx, 0);
-    rx->store->round_octets += rx->head.length;
+    rx->store->round_octets += WIRE_HEADER_BYTES + rx->head.length;
     rx->store->octets += rx->head.length;
     expect(rx, RX_DATA, PAGE_SIZE);
     return RECEIVER_MORE;

@@ -84,8 +84,8 @@ static void target_status(const struct session *s, struct migrate_status *out) {
     out->pages_sent = p->store.raw_pages + p->store.zero_pages;
     out->pages_left = p->store.announced - MIN(p->store.announced, p->store.round_raw + p->store.round_zero);
     out->zero_pages = p->store.zero_pages;
-    out->octets = s->ch.rx.octets;
-    out->bytes_per_s = live_rate(s->ch.rx.octets, s->start_ns);
+    out->octets = s->ch.received;
+    out->bytes_per_s = live_rate(s->ch.received, s->start_ns);
     out->why = p->m.why;
 }
 
@@ -152,9 +152,7 @@ static void fill_report(struct session *s, enum migrate_result result, const str
         r->octets = s->src.sender.octets + s->ch.octets;
     } else {
         r->ram_pages = s->tgt.offer.ram_pages;
-        r->raw_pages = s->tgt.store.raw_pages;
-        r->zero_pages = s->tgt.store.zero_pages;
-        r->octets = s->ch.rx.octets;
+        r->octets = s->ch.received;
         r->section_octets = s->tgt.section_octets;
     }
 }

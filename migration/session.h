@@ -58,6 +58,7 @@ struct target_part {
     struct wire_seal seal;
     struct wire_started started;
     uint64_t accepted_ns;
+    uint64_t round_ns; /* end of the round before, or accepted_ns */
     uint64_t sections_seen; /* bit i: offer.section[i] was loaded */
     uint32_t nr_sections;
     uint32_t section_crc;

@@ -104,7 +104,9 @@ static void finish(struct session *s) {
         b->commit_ns = st->commit_received_ns - st->ready_sent_ns;
         b->resume_ns = st->first_entry_ns - st->commit_received_ns;
         b->guest_ns = st->blackout_ns;
-        b->total_ns = st->blackout_ns + b->resume_ns;
+        uint64_t known = b->seal_ns + b->commit_ns + b->resume_ns;
+        b->total_ns = MAX(st->blackout_ns + b->resume_ns, known);
+        b->last_pages_ns = b->total_ns - known;
         b->error_ns = s->tgt.seal.clock_error_ns;
         session_finish(s, MIGRATE_COMPLETED, MIGRATE_EV_COMPLETED, NULL);
     } else if (m->code == 0) { /* a dry run or a question */
@@ -219,7 +221,7 @@ static void take_offer(struct session *s, const struct wire_offer *o, struct tar
     ev->match = ev->code == 0;
     if (s->vm != NULL)
         receiver_set_store(&s->ch.rx, &s->tgt.store);
-    s->tgt.accepted_ns = time_now_ns();
+    s->tgt.accepted_ns = s->tgt.round_ns = time_now_ns();
 }
 
 static void take_commit(struct session *s, const struct wire_commit *m, struct target_event *ev) {

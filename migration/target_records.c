@@ -11,6 +11,25 @@ static bool bad(struct reason *why, const char *line) {
     return false;
 }
 
+static void report_round(struct session *s) {
+    const struct page_store *store = &s->tgt.store;
+    struct migrate_report *r = &s->report;
+    uint64_t now_ns = time_now_ns();
+    if (r->nr_rounds > 0)
+        r->round[r->nr_rounds - 1].dirty_pages += store->announced;
+    if (r->nr_rounds < MIGRATE_MAX_ROUNDS)
+        r->nr_rounds++;
+    struct migrate_round *last = &r->round[r->nr_rounds - 1];
+    last->round = store->round;
+    last->pages += store->announced;
+    last->zero_pages += store->round_zero;
+    last->octets += store->round_octets;
+    last->duration_ns += now_ns - s->tgt.round_ns;
+    s->tgt.round_ns = now_ns;
+    r->raw_pages = store->raw_pages; /* the store goes when the copy does */
+    r->zero_pages = store->zero_pages;
+}
+
 static bool take_round(struct session *s, const struct wire_msg *msg, struct reason *why) {
     struct page_store *store = &s->tgt.store;
     if (s->tgt.nr_sections > 0)
@@ -22,12 +41,7 @@ static bool take_round(struct session *s, const struct wire_msg *msg, struct rea
     struct wire_msg ack = {.type = WIRE_ROUND_ACK, .u.round = msg->u.round};
     ack.u.round.octets = store->octets;
     session_send(s, &ack);
-    struct migrate_report *r = &s->report;
-    if (r->nr_rounds < MIGRATE_MAX_ROUNDS)
-        r->round[r->nr_rounds++] = (struct migrate_round){.round = store->round,
-                                                          .pages = store->announced,
-                                                          .zero_pages = store->round_zero,
-                                                          .octets = store->round_octets};
+    report_round(s);
     uint64_t done = store->raw_pages + store->zero_pages;
     s->percent = MAX(s->percent, (uint32_t)(done * 99 / (done + 512)));
     return true;

@@ -26,8 +26,89 @@ static void test_report_outlives_noise_on_the_port(void **state) {
     mig_bench_end(b);
 }
 
+static uint64_t sum_of_parts(const struct migrate_blackout *k) {
+    return k->pause_ns + k->last_pages_ns + k->state_ns + k->seal_ns + k->commit_ns + k->resume_ns;
+}
+
+static void test_report_blackout_of_either_side_adds_up(void **state) {
+    (void)state;
+    for (unsigned seed = 1; seed <= 8; seed++) {
+        struct mig_bench *b = mig_bench_begin(seed, 2 * MIB);
+        fake_offset_ns[1] = seed % 2 ? 7777777777 : -(uint64_t)500000000;
+        fake_link.rate = 20000;
+        mig_bench_start(b, NULL);
+        assert_true(mig_bench_run(b, 40000));
+        for (unsigned h = 0; h < MIG_BENCH_HOSTS; h++) {
+            const struct migrate_blackout *k = &b->host[h].last.blackout;
+            assert_int_not_equal(k->total_ns, 0);
+            assert_int_equal(sum_of_parts(k), k->total_ns);
+        }
+        mig_bench_end(b);
+    }
+}
+
+/* What came is what was sent, round by round. */
+static void test_report_of_the_target_equals_the_sources(void **state) {
+    (void)state;
+    struct mig_bench *b = mig_bench_begin(1, 2 * MIB);
+    fake_link.rate = 20000;
+    mig_bench_start(b, NULL);
+    assert_true(mig_bench_run(b, 40000));
+    const struct migrate_report *src = &b->host[0].last, *tgt = &b->host[1].last;
+    uint64_t ns = 0;
+    assert_int_equal(tgt->octets, src->octets);
+    assert_int_equal(tgt->raw_pages, src->raw_pages);
+    assert_int_equal(tgt->zero_pages, src->zero_pages);
+    assert_int_equal(tgt->nr_rounds, src->nr_rounds);
+    for (unsigned i = 0; i < src->nr_rounds; i++) {
+        assert_int_equal(tgt->round[i].pages, src->round[i].pages);
+        assert_int_equal(tgt->round[i].octets, src->round[i].octets);
+        ns += tgt->round[i].duration_ns;
+    }
+    assert_true(tgt->round[0].duration_ns > 0);
+    assert_true(ns > 0 && ns <= tgt->total_ns);
+    assert_int_equal(tgt->round[0].dirty_pages, tgt->round[1].pages);
+    mig_bench_end(b);
+}
+
+/* Rounds after the last entry are added to it. */
+static void test_report_adds_late_rounds_to_the_last_entry(void **state) {
+    (void)state;
+    struct mig_bench *b = mig_bench_begin(1, 2 * MIB);
+    fake_link.rate = 20000;
+    mig_bench_start(b, NULL);
+    assert_true(mig_bench_run_to_source(b, SOURCE_DRAINING, 20000));
+    struct session *s = mig_bench_session(b, 1, MIGRATE_TARGET);
+    while (s->tgt.store.in_round || s->tgt.store.round == 0)
+        mig_bench_step(b);
+    uint32_t first = s->tgt.store.round;
+    struct reason why;
+    uint32_t code;
+    fake_host = 1;
+    for (uint32_t n = first + 1; n <= MIGRATE_MAX_ROUNDS + 5; n++) {
+        struct wire_msg msg = {.type = WIRE_ROUND_BEGIN,
+                               .u.round = {.round = n, .kind = WIRE_ROUND_DIRTY, .pages = 1}};
+        assert_true(target_records_take(s, &msg, &code, &why));
+        page_store_zero(&s->tgt.store, 7);
+        msg.type = WIRE_ROUND_END;
+        msg.u.round.zero_pages = 1;
+        assert_true(target_records_take(s, &msg, &code, &why));
+    }
+    assert_int_equal(s->report.nr_rounds, MIGRATE_MAX_ROUNDS);
+    assert_int_equal(s->report.round[MIGRATE_MAX_ROUNDS - 2].pages, 1);
+    assert_int_equal(s->report.round[MIGRATE_MAX_ROUNDS - 1].pages, 6);
+    assert_int_equal(s->report.round[MIGRATE_MAX_ROUNDS - 1].round, MIGRATE_MAX_ROUNDS + 5);
+    assert_int_equal(host_cancel(&b->host[1], s->vm, &why), OK);
+    assert_true(mig_bench_run(b, 20000));
+    mig_bench_expect_stayed(b);
+    mig_bench_end(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_report_blackout_of_either_side_adds_up),
+        cmocka_unit_test(test_report_of_the_target_equals_the_sources),
+        cmocka_unit_test(test_report_adds_late_rounds_to_the_last_entry),
         cmocka_unit_test(test_report_outlives_noise_on_the_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
