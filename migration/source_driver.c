@@ -200,7 +200,7 @@ static void tell_transition(struct session *s, enum source_state before) {
         session_tell(s, MIGRATE_EV_PAUSED);
     else if (now == SOURCE_COMMITTED && before == SOURCE_SEALED)
         session_tell(s, MIGRATE_EV_COMMITTED);
-    else if (now == SOURCE_IN_DOUBT && before == SOURCE_COMMITTED)
+    else if (now == SOURCE_IN_DOUBT && before != SOURCE_RECONNECTING) /* SEALED: COMMIT could not leave */
         session_tell(s, MIGRATE_EV_IN_DOUBT);
 }
 

@@ -104,11 +104,28 @@ static void test_report_adds_late_rounds_to_the_last_entry(void **state) {
     mig_bench_end(b);
 }
 
+/* COMMIT may have left, though it did not: the operator must hear of the doubt. */
+static void test_report_tells_doubt_when_commit_could_not_leave(void **state) {
+    (void)state;
+    struct mig_bench *b = mig_bench_begin(1, 2 * MIB);
+    mig_bench_start(b, NULL);
+    assert_true(mig_bench_run_to_target(b, TARGET_READY, 20000)); /* READY is in the target's queue */
+    fake_link.queue = 0;                                          /* COMMIT does not fit */
+    assert_true(mig_bench_run_to_source(b, SOURCE_IN_DOUBT, 20));
+    fake_link.queue = 256 * 1024;
+    assert_int_equal(b->events[0][MIGRATE_EV_IN_DOUBT], 1);
+    assert_true(mig_bench_run(b, 40000));
+    mig_bench_expect_moved(b);
+    assert_int_equal(b->events[0][MIGRATE_EV_READY], 1);
+    mig_bench_end(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_report_blackout_of_either_side_adds_up),
         cmocka_unit_test(test_report_of_the_target_equals_the_sources),
         cmocka_unit_test(test_report_adds_late_rounds_to_the_last_entry),
+        cmocka_unit_test(test_report_tells_doubt_when_commit_could_not_leave),
         cmocka_unit_test(test_report_outlives_noise_on_the_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
