@@ -102,7 +102,10 @@ static void resume_vm(struct session *s) {
 
 static void send_commit(struct session *s, uint16_t type) {
     struct wire_msg msg = {.type = type};
-    s->src.commit_ns = type == WIRE_COMMIT ? time_now_ns() : s->src.commit_ns;
+    if (type == WIRE_COMMIT) {
+        s->src.commit_ns = time_now_ns();
+        s->src.commits++;
+    }
     memcpy(msg.u.commit.tx, s->tx, WIRE_ID_LEN);
     memcpy(msg.u.commit.token, s->token, WIRE_ID_LEN);
     session_send(s, &msg);
@@ -196,6 +199,8 @@ static void tell_transition(struct session *s, enum source_state before) {
         return;
     log_debug("migration %u of '%s': %s -> %s", s->id, s->name, source_state_str(before),
               source_state_str(now));
+    if (before == SOURCE_SEALED && now != SOURCE_FAILED)
+        session_tell(s, MIGRATE_EV_READY);
     if (now == SOURCE_STOPPING)
         session_tell(s, MIGRATE_EV_PAUSED);
     else if (now == SOURCE_COMMITTED && before == SOURCE_SEALED)
@@ -259,19 +264,21 @@ static void take_ready(struct session *s, const struct wire_ready *m, uint64_t n
     if (!ev.match)
         (void)reason_set(&why, OK, "the target's READY does not match: digest %016lx, ours %016lx",
                          (unsigned long)m->digest, (unsigned long)seal->digest);
-    s->src.ready_ns = time_now_ns();
-    if (s->src.m.state == SOURCE_SEALED)
+    if (s->src.m.state == SOURCE_SEALED) {
+        s->src.ready_ns = time_now_ns();
         memcpy(s->token, m->token, WIRE_ID_LEN);
-    session_tell(s, MIGRATE_EV_READY);
+    }
     source_driver_event(s, ev);
 }
 
 /* Split the blackout in source time; what the target reports is shifted by the offset. COMMIT there and READY
- * back are the best sample of the offset: no guest ran on either side and nothing was queued. */
+ * back are the best sample of the offset: no guest ran on either side and nothing was queued. Of several COMMITs it
+ * is unknown which one the target means. */
 static void split_blackout(struct session *s, const struct wire_started *m) {
     struct source_part *p = &s->src;
     struct migrate_blackout *b = &s->report.blackout;
-    (void)clock_sync_add(&p->clock, p->commit_ns, m->commit_received_ns, m->ready_sent_ns, p->ready_ns);
+    if (p->commits == 1)
+        (void)clock_sync_add(&p->clock, p->commit_ns, m->commit_received_ns, m->ready_sent_ns, p->ready_ns);
     uint64_t commit = m->commit_received_ns - (uint64_t)p->clock.offset_ns;
     uint64_t entry = m->first_entry_ns - (uint64_t)p->clock.offset_ns;
     b->pause_ns = p->paused_ns - p->pause_ns;

@@ -120,12 +120,47 @@ static void test_report_tells_doubt_when_commit_could_not_leave(void **state) {
     mig_bench_end(b);
 }
 
+/* READY is only told when it is one: a wrong digest is the end of the attempt. */
+static void test_report_tells_no_ready_that_does_not_match(void **state) {
+    (void)state;
+    struct mig_bench *b = mig_bench_begin(1, 2 * MIB);
+    mig_bench_start(b, NULL);
+    assert_true(mig_bench_run_to_source(b, SOURCE_SEALED, 20000));
+    mig_bench_session(b, 0, MIGRATE_SOURCE)->src.seal.digest ^= 1;
+    assert_true(mig_bench_run(b, 40000));
+    mig_bench_expect_stayed(b);
+    assert_int_equal(b->final[0], MIGRATE_EV_FAILED);
+    assert_int_equal(b->events[0][MIGRATE_EV_READY], 0);
+    mig_bench_end(b);
+}
+
+/* COMMIT sent twice: when which of them came is unknown, so they say nothing about the clocks. */
+static void test_report_takes_no_clock_sample_from_a_second_commit(void **state) {
+    (void)state;
+    struct mig_bench *b = mig_bench_begin(1, 2 * MIB);
+    mig_bench_start(b, NULL);
+    assert_true(mig_bench_run_to_source(b, SOURCE_COMMITTED, 20000));
+    fake_link.cut = true;
+    assert_true(mig_bench_run_to_source(b, SOURCE_IN_DOUBT, 20000));
+    assert_true(mig_bench_run_to_source(b, SOURCE_COMMITTED, 20000));
+    struct session *s = mig_bench_session(b, 0, MIGRATE_SOURCE);
+    s->src.ready_ns = s->src.commit_ns; /* as if READY had been delayed for that long */
+    clock_sync_reset(&s->src.clock);
+    uint64_t error = clock_sync_error_ns(&s->src.clock);
+    assert_true(mig_bench_run(b, 40000));
+    mig_bench_expect_moved(b);
+    assert_int_equal(b->host[0].last.blackout.error_ns, error);
+    mig_bench_end(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_report_blackout_of_either_side_adds_up),
         cmocka_unit_test(test_report_of_the_target_equals_the_sources),
         cmocka_unit_test(test_report_adds_late_rounds_to_the_last_entry),
         cmocka_unit_test(test_report_tells_doubt_when_commit_could_not_leave),
+        cmocka_unit_test(test_report_tells_no_ready_that_does_not_match),
+        cmocka_unit_test(test_report_takes_no_clock_sample_from_a_second_commit),
         cmocka_unit_test(test_report_outlives_noise_on_the_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
