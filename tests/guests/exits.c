@@ -2,7 +2,9 @@
 /* exits.c - what a VM exit costs: loops over one instruction and reads the TSC before and after.
  * Per instruction one line of TSC ticks (on the emulated machine: instructions) above an empty loop's:
  * `exits: cpuid min=181 med=181 max=640`. hlt-wake counts from the timer's deadline to its handler.
- * Command line: n=1000 (rounds), warm=100 (rounds before them). */
+ * Command line: n=1000 (rounds), warm=100 (rounds before them); wp=0 (1: instead of all that, write to the same n pages
+ * over and over until most first writes have become dear, because a dirty log with write protection has begun; report
+ * that pass, a line a second). */
 #include "kernel/hw/acpi_pm_regs.h"
 #include "kernel/hw/i8259_regs.h"
 #include "kernel/hw/ioapic_regs.h"
@@ -14,6 +16,7 @@
 #define TIMER_VECTOR 0x41u
 #define DUMMY_PORT 0x80u
 #define WAKE_TICKS 20000u
+#define FAULT_TICKS 100u /* a first write that takes longer made an exit */
 
 static uint64_t samples[MAX_ROUNDS];
 static unsigned rounds, warm;
@@ -134,6 +137,27 @@ static void measure_wake(void) {
     report("hlt-wake", rounds);
 }
 
+/* The log begins in the middle of a pass: only the writes that faulted are reported. */
+static void measure_write_protection(void) {
+    uint64_t begin = ALIGN_UP(fresh, LARGE_SIZE);
+    unsigned n = (unsigned)MIN((uint64_t)rounds, (rt_ram_end() - begin) / PAGE_SIZE);
+    stride = PAGE_SIZE;
+    rt_printf("exits: writing to %u pages\n", n);
+    do {
+        fresh = begin;
+        sample(touch, n);
+        sort(samples, n);
+    } while (samples[n / 2] < FAULT_TICKS);
+    unsigned first = 0;
+    while (samples[first] < FAULT_TICKS)
+        first++;
+    for (;;) {
+        rt_printf("exits: write-protect min=%lu med=%lu max=%lu n=%u\n", samples[first],
+                  samples[first + (n - first) / 2], samples[n - 1], n - first);
+        rt_spin(1000000);
+    }
+}
+
 void guest_main(void) {
     bool deadline = rt_has_tsc_deadline(), x2apic = rt_apic_has_x2apic();
     rounds = (unsigned)MAX(MIN(rt_param("n", 1000), MAX_ROUNDS), 1ul);
@@ -145,6 +169,8 @@ void guest_main(void) {
     sort(samples, rounds);
     overhead = samples[rounds / 2];
     rt_printf("exits: start, %u rounds, empty loop %lu\n", rounds, overhead);
+    if (rt_param("wp", 0) != 0)
+        measure_write_protection();
     measure_touch("touch-4k", PAGE_SIZE);
     measure_touch("touch-2m", LARGE_SIZE);
     measure("cpuid", cpuid);

@@ -1,5 +1,5 @@
 # Payload guests: freestanding bzImage-format files, build/guests/NAME.bin; NAME.elf starts on QEMU by PVH.
-GUESTS := $(patsubst %,$(BUILD)/guests/%.bin,hello dirty exits devtest)
+GUESTS := $(patsubst %,$(BUILD)/guests/%.bin,hello dirty exits devtest still)
 GUEST_CFLAGS := -std=gnu11 -O2 -g -I. $(CFLAGS_WARN) -ffreestanding -fbuiltin -fno-pic -fno-pie -mno-red-zone \
                 -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
                 -fcf-protection=none -fno-tree-loop-distribute-patterns -mcmodel=small -MMD -MP
