@@ -51,10 +51,31 @@ static uint32_t check_sections(const struct wire_offer *o, struct reason *why) {
     return WIRE_CODE_SECTION;
 }
 
+/* A host offers only what runs there: a copy that we still hold for an earlier attempt of it, whose connection died
+ * unnoticed, is past use. Same host: same address, and it was started again or means the same machine. */
+static void drop_earlier_attempts(struct session *s, const struct wire_offer *o) {
+    for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++) {
+        struct session *other = &s->host->session[i];
+        bool held = other != s && other->used && other->role == MIGRATE_TARGET && other->vm != NULL &&
+                    (other->tgt.m.state == TARGET_RECEIVING || other->tgt.m.state == TARGET_READY);
+        if (!held || other->peer.ipv4 != s->peer.ipv4 || strcmp(other->name, o->name) != 0 ||
+            memcmp(other->tx, o->tx, WIRE_ID_LEN) == 0)
+            continue;
+        if (memcmp(other->peer_boot_id, s->peer_boot_id, WIRE_ID_LEN) == 0 &&
+            memcmp(other->uuid, o->uuid, VM_UUID_LEN) != 0)
+            continue;
+        target_driver_event(other, (struct target_event){.type = TARGET_EV_PEER_ABORT,
+                                                         .now_ns = time_now_ns(),
+                                                         .code = WIRE_CODE_LINK,
+                                                         .text = "the source began anew"});
+    }
+}
+
 static uint32_t check_transaction(struct session *s, const struct wire_offer *o, struct reason *why) {
     unsigned incoming = 0;
     if (history_find(&s->host->history, o->tx) != NULL)
         return refuse(why, WIRE_CODE_REPLAY, "this migration was already finished; start a new one");
+    drop_earlier_attempts(s, o);
     for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++) {
         const struct session *other = &s->host->session[i];
         if (other == s || !other->used || other->role != MIGRATE_TARGET ||

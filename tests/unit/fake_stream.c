@@ -18,6 +18,7 @@ struct queue {
 struct stream {
     bool used, server, told_connected, closed; /* closed: by its owner, flushing */
     bool eof_told;
+    bool orphan; /* the peer vanished without a word */
     unsigned host;
     struct stream *peer;
     struct net_addr to;
@@ -105,6 +106,15 @@ unsigned fake_stream_open_count(void) {
     for (unsigned i = 0; i < MAX_STREAMS; i++)
         n += streams[i] != NULL;
     return n;
+}
+
+void fake_stream_forget(unsigned host) {
+    for (unsigned i = 0; i < MAX_STREAMS; i++)
+        if (streams[i] != NULL && streams[i]->host == host) {
+            if (streams[i]->peer != NULL)
+                streams[i]->peer->orphan = true;
+            free_stream(streams[i]);
+        }
 }
 
 const uint8_t *fake_stream_capture(unsigned dir, size_t *len) {
@@ -210,7 +220,7 @@ bool fake_stream_poll(void) {
         struct stream *s = streams[i];
         if (s == NULL || s->connecting || fake_link.black_hole)
             continue;
-        if (s->peer == NULL && !s->closed && !s->eof_told) { /* the peer closed after flushing */
+        if (s->peer == NULL && !s->closed && !s->eof_told && !s->orphan) { /* the peer closed after flushing */
             s->eof_told = true;
             s->closed = s->fn == NULL; /* a raw connection hangs up as well */
             tell(s, STREAM_EOF, "");

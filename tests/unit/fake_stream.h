@@ -31,6 +31,8 @@ bool fake_stream_poll(void);
  * received. */
 const uint8_t *fake_stream_capture(unsigned dir, size_t *len);
 unsigned fake_stream_open_count(void);
+/* fake_stream_forget - the connections of a host vanish, and their peers are never told. */
+void fake_stream_forget(unsigned host);
 
 /* A raw connection to a listening host, for hostile input: fake_raw_connect as host `from`. */
 struct stream *fake_raw_connect(unsigned from, unsigned to, uint16_t port);
