@@ -64,6 +64,7 @@ struct target_part {
     uint32_t nr_sections;
     uint32_t section_crc;
     uint64_t section_octets;
+    bool was_ready; /* READY may have left: the source may come to ask */
     bool auditing;
     uint64_t audit_next, audit_sum;
 };

@@ -126,7 +126,7 @@ static void act(struct session *s, uint32_t actions, bool peer_closes) {
         switch (actions & BIT(bit)) {
         case TARGET_ACT_DESTROY: destroy_copy(s); break;
         case TARGET_ACT_REMEMBER_ABORTED:
-            history_aborted(&s->host->history, s->tx, s->token, m->code, m->why.text);
+            history_aborted(&s->host->history, s->tx, s->token, s->tgt.was_ready, m->code, m->why.text);
             break;
         case TARGET_ACT_ACTIVATE: activate(s); break;
         case TARGET_ACT_REMEMBER_STARTED: history_started(&s->host->history, &s->tgt.started); break;
@@ -242,6 +242,7 @@ static bool verify_step(struct session *s, uint64_t now_ns) {
     ev.match = ev.code == 0;
     if (ev.match) {
         host_random(s->host, s->token, WIRE_ID_LEN);
+        p->was_ready = true;
         memcpy(p->started.tx, s->tx, WIRE_ID_LEN);
         memcpy(p->started.token, s->token, WIRE_ID_LEN);
         receiver_set_store(&s->ch.rx, NULL);
@@ -303,8 +304,10 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
         take_commit(s, &msg->u.commit, &ev);
         break;
     case WIRE_DONE:
-        if (memcmp(msg->u.commit.token, s->token, WIRE_ID_LEN) == 0)
+        if (memcmp(msg->u.commit.token, s->token, WIRE_ID_LEN) == 0) {
             ev.type = TARGET_EV_DONE;
+            history_settled(&s->host->history, s->tx);
+        }
         break;
     case WIRE_ABORT:
         if (s->tgt.m.state >= TARGET_RECEIVING && memcmp(msg->u.failure.tx, s->tx, WIRE_ID_LEN) != 0)
