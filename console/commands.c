@@ -19,7 +19,7 @@ static const char migrate_help[] =
     "  --deadline 2s       resume the guest here when it could not be handed over within this time\n"
     "  --rounds N          at most N rounds before the guest is stopped\n"
     "  --dirty METHOD      pml, dbit, wp or auto: how dirty pages are logged\n"
-    "  --audit             check the dirty log against a second method\n"
+    "  --audit             the target hashes all memory again before it takes over\n"
     "  --plain             progress as whole lines\n"
     "  --json              progress and report as JSON lines\n"
     "  resolve             for a VM in doubt, when you know: keep it (the target is switched off for good)\n"

@@ -116,13 +116,11 @@ static result_t start(const struct console_migrate_request *req, uint64_t *id, s
         .hard_limit_ns = req->limit_ns,
         .deadline_ns = req->deadline_ns,
         .max_rounds = req->max_rounds,
+        .audit = req->audit,
         .dirty = req->dirty,
         .dry_run = req->dry_run,
     };
     struct vm *vm;
-    if (req->audit)
-        return reason_set(why, fail(ERR_UNSUPP),
-                          "--audit: this version has no second dirty log to compare with; leave it out");
     result_t r = find(req->vm, &vm, why);
     if (r != OK)
         return r;

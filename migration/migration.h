@@ -37,6 +37,7 @@ struct migrate_options {
     uint64_t deadline_ns;    /* the guest is resumed here when COMMIT could not be sent within; default 2 s */
     uint32_t max_rounds;     /* default 30 */
     enum dirty_method dirty; /* default: that of the VM */
+    bool audit;              /* the target hashes all memory again before READY; prolongs the blackout */
     bool dry_run;            /* ask the target whether it would take the VM; nothing is moved */
 };
 
@@ -130,7 +131,7 @@ struct migration_config {
     uint8_t boot_id[MIGRATE_ID_LEN];       /* random per boot */
     uint64_t max_incoming_bytes;           /* largest VM that is taken in; 0: no limit but memory */
     uint32_t pages_per_poll;               /* 0: 64 */
-    bool audit;                            /* target: hash the whole memory again before READY */
+    bool audit;                            /* target: as if every source had asked for migrate_options.audit */
     uint64_t lease_ns;                     /* target: how long a READY copy is held; 0: 10 s */
     uint64_t silent_ns;                    /* a peer that says nothing for this long is dead; 0: 5 s */
     void (*random)(void *buf, size_t len); /* NULL: ids are derived from boot_id and a counter */

@@ -153,6 +153,8 @@ void target_driver_event(struct session *s, struct target_event ev);
 void target_resolve(struct session *s, const struct wire_commit *m, uint64_t now_ns);
 /* target_offer.c: judge an offer and allocate for it. Returns the code of the refusal or 0. */
 uint32_t target_offer_take(struct session *s, const struct wire_offer *o, struct reason *why);
+/* target_audits - all memory is to be hashed again before READY, by this host's configuration or the source's wish. */
+bool target_audits(const struct session *s);
 /* target_records.c: rounds, sections and SEAL. False: why and code say what is wrong. */
 bool target_records_take(struct session *s, const struct wire_msg *msg, uint32_t *code, struct reason *why);
 uint32_t target_records_verify(struct session *s, struct reason *why);

@@ -233,7 +233,7 @@ static void take_commit(struct session *s, const struct wire_commit *m, struct t
 static bool verify_step(struct session *s, uint64_t now_ns) {
     struct target_part *p = &s->tgt;
     struct reason why = {{0}};
-    if (s->host->cfg.audit &&
+    if (target_audits(s) &&
         !page_store_audit(&p->store, &p->audit_next, &p->audit_sum, AUDIT_PAGES_PER_POLL))
         return true;
     p->auditing = false;
@@ -256,7 +256,7 @@ static void take_seal(struct session *s, const struct wire_seal *m, uint64_t now
     s->tgt.started.seal_received_ns = time_now_ns();
     s->tgt.auditing = true;
     s->tgt.audit_next = s->tgt.audit_sum = 0;
-    if (!s->host->cfg.audit)
+    if (!target_audits(s))
         (void)verify_step(s, now_ns);
 }
 

@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+bool target_audits(const struct session *s) {
+    return s->host->cfg.audit || (s->tgt.offer.flags & WIRE_OFFER_AUDIT) != 0;
+}
+
 static bool bad(struct reason *why, const char *line) {
     (void)reason_set(why, OK, "%s", line);
     return false;
@@ -103,11 +107,11 @@ uint32_t target_records_verify(struct session *s, struct reason *why) {
                          (unsigned long)m->raw_pages, (unsigned long)m->zero_pages, m->rounds);
         return WIRE_CODE_DIGEST;
     }
-    if (m->digest != st->digest || (s->host->cfg.audit && p->audit_sum != st->digest)) {
+    if (m->digest != st->digest || (target_audits(s) && p->audit_sum != st->digest)) {
         (void)reason_set(why, OK,
                          "memory digest is %016lx, the source has %016lx: a page was damaged on the way; "
                          "nothing is lost, try again",
-                         (unsigned long)(s->host->cfg.audit ? p->audit_sum : st->digest),
+                         (unsigned long)(target_audits(s) ? p->audit_sum : st->digest),
                          (unsigned long)m->digest);
         return WIRE_CODE_DIGEST;
     }

@@ -161,7 +161,8 @@ struct wire_section_id {
 
 #define WIRE_OFFER_DRY_RUN 1u
 #define WIRE_OFFER_AUTOSTART 2u
-#define WIRE_OFFER_FLAGS_KNOWN 3u
+#define WIRE_OFFER_AUDIT 4u
+#define WIRE_OFFER_FLAGS_KNOWN 7u
 
 struct wire_offer { /* OFFER */
     uint8_t tx[WIRE_ID_LEN];

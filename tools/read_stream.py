@@ -229,7 +229,7 @@ class Connection:
         need(1 <= b.u32() <= 1024, "OFFER: vCPUs")
         b.enum(b.u32(), (1, 2, 3), "cpu")
         b.enum(b.u32(), (1, 2, 3, 4), "dirty")
-        o["flags"] = b.enum(b.u32(), (0, 1, 2, 3), "flags")
+        o["flags"] = b.enum(b.u32(), range(8), "flags")
         count = b.u32()
         need(count <= 64, "OFFER: too many sections")
         b.take(64)

@@ -18,11 +18,14 @@ static struct mig_bench *begin_slow(uint64_t seed) {
     return b;
 }
 
+static bool audit_asked; /* reach() starts with --audit */
+
 /* Big states: give the slow link time. */
 static void reach(struct mig_bench *b, enum source_state s) {
     mig_bench_start(b, &(struct migrate_options){.downtime_limit_ns = NSEC_PER_SEC,
                                                  .hard_limit_ns = NSEC_PER_SEC,
-                                                 .deadline_ns = 100 * NSEC_PER_SEC});
+                                                 .deadline_ns = 100 * NSEC_PER_SEC,
+                                                 .audit = audit_asked});
     if (s >= SOURCE_PRECOPY && mig_bench_run_to_source(b, SOURCE_PRECOPY, 20000))
         fake_link.rate = 20000;
     if (s >= SOURCE_DRAINING && mig_bench_run_to_source(b, SOURCE_DRAINING, 20000))
@@ -258,11 +261,13 @@ static void test_faults_page_damaged_on_the_way_is_found(void **state) {
     mig_bench_end(b);
 }
 
-static void test_faults_audit_finds_damage_in_the_targets_memory(void **state) {
-    (void)state;
+/* by_source: the source's operator asked for it; otherwise the target's configuration does. */
+static void audit_finds_damage(bool by_source) {
     struct mig_bench *b = begin_slow(1);
-    b->host[1].cfg.audit = true;
+    b->host[1].cfg.audit = !by_source;
+    audit_asked = by_source;
     reach(b, SOURCE_STOPPING);
+    audit_asked = false;
     fake_vm_damage(fake_vm_on(1, "web"), 17);
     fake_link.rate = 64 * 1024;
     assert_true(mig_bench_run(b, 40000));
@@ -270,6 +275,12 @@ static void test_faults_audit_finds_damage_in_the_targets_memory(void **state) {
     assert_non_null(strstr(b->why[0].text, "digest"));
     second_try_works(b);
     mig_bench_end(b);
+}
+
+static void test_faults_audit_finds_damage_in_the_targets_memory(void **state) {
+    (void)state;
+    audit_finds_damage(false);
+    audit_finds_damage(true);
 }
 
 static void test_faults_guest_that_dirties_too_fast_stays(void **state) {
