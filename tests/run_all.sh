@@ -55,6 +55,7 @@ for script in tools/*_test.sh; do
     part "$(basename "$script" .sh)" 5 "$script"
 done
 part "workload selftest" 5 tests/guests/initramfs/selftest.py
+part "demo selftest" 5 tests/machine/demo_test.py
 run_make "unit tests" 15 unit
 run_make "stream over lwIP" 10 net-test
 run_make fuzzing 20 fuzz-quick
