@@ -60,8 +60,7 @@ struct target_part {
     struct wire_started started;
     uint64_t accepted_ns;
     uint64_t round_ns; /* end of the round before, or accepted_ns */
-    uint64_t sections_seen; /* bit i: offer.section[i] was loaded */
-    uint32_t nr_sections;
+    uint32_t nr_sections; /* loaded, in the order of the offer */
     uint32_t section_crc;
     uint64_t section_octets;
     bool was_ready; /* READY may have left: the source may come to ask */

@@ -20,7 +20,7 @@ static bool find_section(uint16_t id, struct vm_section *out) {
     return false;
 }
 
-/* The same sections in the same versions on both hosts, each once. */
+/* The same sections in the same versions and order on both hosts. */
 static uint32_t check_sections(const struct wire_offer *o, struct reason *why) {
     struct vm_section sec;
     unsigned known = 0;
@@ -39,9 +39,10 @@ static uint32_t check_sections(const struct wire_offer *o, struct reason *why) {
                              sec.name, o->section[i].version, sec.version);
             return WIRE_CODE_SECTION;
         }
-        for (unsigned j = 0; j < i; j++)
-            if (o->section[j].id == o->section[i].id)
-                return refuse(why, WIRE_CODE_SECTION, "a state section is offered twice");
+        struct vm_section ours; /* loaded in this order, as they come: some are checked against earlier ones */
+        if (!vm_section_iterate(i, &ours) || ours.id != sec.id)
+            return refuse(why, WIRE_CODE_SECTION,
+                          "the state sections are in another order here; install the same version on both");
     }
     if (o->nr_sections == known)
         return 0;

@@ -54,14 +54,12 @@ static bool take_round(struct session *s, const struct wire_msg *msg, struct rea
 static bool take_section(struct session *s, const struct wire_section *m, uint32_t *code,
                          struct reason *why) {
     struct target_part *p = &s->tgt;
-    unsigned i = 0;
+    unsigned i = p->nr_sections;
     if (p->store.in_round || p->store.kind != WIRE_ROUND_FINAL)
         return bad(why, "a state section came before the end of the final round");
-    while (i < p->offer.nr_sections && p->offer.section[i].id != m->id)
-        i++;
-    if (i == p->offer.nr_sections || (p->sections_seen & BIT(i)) != 0 ||
+    if (i >= p->offer.nr_sections || p->offer.section[i].id != m->id ||
         p->offer.section[i].version != m->version) {
-        (void)reason_set(why, OK, "state section %u version %u was not offered, or came twice", m->id,
+        (void)reason_set(why, OK, "state section %u version %u is not the next one that was offered", m->id,
                          m->version);
         return false;
     }
@@ -71,7 +69,6 @@ static bool take_section(struct session *s, const struct wire_section *m, uint32
     size_t body = s->ch.rx.head.length;
     p->section_crc = wire_crc(p->nr_sections == 0 ? 0xffffffffu : p->section_crc, s->ch.rx.body, body);
     p->section_octets += body;
-    p->sections_seen |= BIT(i);
     p->nr_sections++;
     return true;
 }

@@ -295,7 +295,8 @@ class Connection:
     def on_section(self, b):
         need(self.final and not self.seal, "SECTION is not due")
         ident, version, length = b.u16(), b.u16(), b.u32()
-        need(self.sections.pop(ident, None) == version, f"SECTION {ident} version {version} was not offered or is repeated")
+        need(next(iter(self.sections), None) == ident and self.sections.pop(ident) == version,
+             f"SECTION {ident} version {version} is not the next one that was offered")
         b.take(length)
         need(len(b.data) == (8 + length + 7) // 8 * 8, "SECTION: length")
         b.rsvd(len(b.data) - 8 - length)
