@@ -27,7 +27,9 @@ result_t channel_open(struct channel *ch, struct stream *stream, uint64_t now_ns
                            .octets = ch->octets,
                            .received = ch->received};
     result_t r = receiver_init(&ch->rx);
-    if (r == OK && stream != NULL)
+    if (r != OK)
+        ch->stream = NULL; /* it stays the caller's */
+    else if (stream != NULL)
         stream_set_handler(stream, on_stream, ch);
     return r;
 }

@@ -29,7 +29,8 @@ struct channel {
     struct receiver rx;
 };
 
-/* channel_open - stream may be NULL for a channel that will connect: then use channel_connect. ERR_NOMEM. */
+/* channel_open - stream may be NULL for a channel that will connect: then use channel_connect. ERR_NOMEM: the stream
+ * is still the caller's. */
 result_t channel_open(struct channel *ch, struct stream *stream, uint64_t now_ns) MUST_CHECK;
 result_t channel_connect(struct channel *ch, struct net_addr peer, uint64_t now_ns,
                          struct reason *why) MUST_CHECK;

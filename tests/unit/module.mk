@@ -15,7 +15,10 @@ $(BUILD)/unit/libpure.a: $(UNIT_OBJS) tests/unit/pure.txt
 	$(Q)ar rcs $@ $(UNIT_OBJS)
 
 $(BUILD)/unit/test_%: $(BUILD)/unit/tests/unit/test_%.o $(BUILD)/unit/libpure.a
-	$(Q)$(CC) $(UNIT_CFLAGS) -o $@ $< $(BUILD)/unit/libpure.a -lcmocka
+	$(Q)$(CC) $(UNIT_CFLAGS) $(UNIT_LDFLAGS) -o $@ $< $(BUILD)/unit/libpure.a -lcmocka
+
+# Runs out of memory on purpose.
+$(BUILD)/unit/test_mig_nomem: UNIT_LDFLAGS := -Wl,--wrap=malloc
 
 .PHONY: unit
 unit: $(addprefix $(BUILD)/unit/,$(UNIT_TESTS))
