@@ -136,7 +136,7 @@ static uint32_t step_greeting(struct target_machine *m, const struct target_even
     case TARGET_EV_PROTO_ERROR:
     case TARGET_EV_LOCAL_ERROR: return hang_up(m, ev, ev->code, ev->text, TARGET_ACT_SEND_REJECT);
     case TARGET_EV_TICK:
-        if (ev->now_ns - m->since_ns < m->times.greeting)
+        if (ev->now_ns - m->begun_ns < m->times.greeting)
             return 0;
         return hang_up(m, ev, WIRE_CODE_SILENT, "the peer connected but did not offer anything in time", 0);
     default: break;
@@ -223,7 +223,7 @@ static uint32_t step_started(struct target_machine *m, const struct target_event
 }
 
 void target_init(struct target_machine *m, const struct target_times *t, uint64_t now_ns) {
-    *m = (struct target_machine){.times = *t, .linked = true, .heard_ns = now_ns};
+    *m = (struct target_machine){.times = *t, .linked = true, .heard_ns = now_ns, .begun_ns = now_ns};
     enter(m, TARGET_GREETING, now_ns);
 }
 

@@ -80,7 +80,7 @@ struct target_event {
 #define TARGET_ACT_FINISH BIT(13)
 
 struct target_times {  /* nanoseconds */
-    uint64_t greeting; /* for HELLO and OFFER */
+    uint64_t greeting; /* for HELLO and OFFER together */
     uint64_t silent;
     uint64_t lease;
 };
@@ -89,6 +89,7 @@ struct target_machine {
     enum target_state state;
     struct target_times times;
     bool linked;
+    uint64_t begun_ns;
     uint64_t since_ns;
     uint64_t heard_ns;
     uint32_t code;

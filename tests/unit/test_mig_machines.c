@@ -106,7 +106,7 @@ static void test_source_machine_every_event_in_every_condition(void **state) {
 }
 
 static void add_target(struct target_machine m) {
-    m.since_ns = m.heard_ns = NOW;
+    m.since_ns = m.begun_ns = m.heard_ns = NOW;
     m.code = 0;
     memset(&m.why, 0, sizeof m.why);
     for (unsigned i = 0; i < nr_seen; i++)
@@ -189,6 +189,21 @@ static void test_machines_time_limits_are_exact(void **state) {
     assert_int_equal(t.code, WIRE_CODE_LEASE);
 }
 
+/* HELLO and OFFER share one limit: a stranger cannot stretch it record by record. */
+static void test_target_machine_greeting_has_one_limit(void **state) {
+    (void)state;
+    struct target_machine m;
+    struct target_event hello = {.type = TARGET_EV_HELLO, .now_ns = NOW + 3 * NSEC_PER_SEC, .match = true};
+    struct target_event tick = {.type = TARGET_EV_TICK, .now_ns = NOW + target_times.greeting - 1};
+    target_init(&m, &target_times, NOW);
+    (void)target_step(&m, &hello);
+    (void)target_step(&m, &tick);
+    assert_int_equal(m.state, TARGET_WAIT_OFFER);
+    tick.now_ns++;
+    (void)target_step(&m, &tick);
+    assert_int_equal(m.state, TARGET_CLOSED);
+}
+
 static void test_machines_have_names_for_everything(void **state) {
     (void)state;
     for (unsigned i = 0; i < SOURCE_NR_STATES; i++)
@@ -210,6 +225,7 @@ int main(void) {
         cmocka_unit_test(test_source_machine_every_event_in_every_condition),
         cmocka_unit_test(test_target_machine_every_event_in_every_condition),
         cmocka_unit_test(test_machines_time_limits_are_exact),
+        cmocka_unit_test(test_target_machine_greeting_has_one_limit),
         cmocka_unit_test(test_machines_have_names_for_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
