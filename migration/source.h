@@ -94,9 +94,9 @@ struct source_event {
 #define SOURCE_ACT_START_FINAL BIT(10)
 #define SOURCE_ACT_SEND_COMMIT BIT(11)
 #define SOURCE_ACT_SEND_ABORT BIT(12)
-#define SOURCE_ACT_SEND_DONE BIT(13)
-#define SOURCE_ACT_STOP_LOG BIT(14)
-#define SOURCE_ACT_FREE_VM BIT(15)
+#define SOURCE_ACT_STOP_LOG BIT(13)
+#define SOURCE_ACT_FREE_VM BIT(14)
+#define SOURCE_ACT_SEND_DONE BIT(15) /* it says that the VM is freed */
 #define SOURCE_ACT_CLOSE BIT(16) /* after what was written */
 #define SOURCE_ACT_DROP BIT(17)  /* at once */
 #define SOURCE_ACT_FINISH BIT(18)

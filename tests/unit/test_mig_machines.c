@@ -58,6 +58,8 @@ static void check_source(const struct source_machine *a, const struct source_eve
         assert_true(proof || fenced);
     if (was_committed && b->state == SOURCE_FAILED)
         assert_true((proof || fenced) && (act & SOURCE_ACT_RESUME));
+    if (act & SOURCE_ACT_SEND_DONE) /* actions are carried out in bit order */
+        assert_true((act & (SOURCE_ACT_SEND_DONE - 1)) & SOURCE_ACT_FREE_VM);
     if (!was_committed && a->paused && b->state == SOURCE_FAILED)
         assert_true(act & SOURCE_ACT_RESUME);
     assert_int_equal((act & SOURCE_ACT_FREE_VM) != 0, freed);
