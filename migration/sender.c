@@ -28,8 +28,10 @@ void sender_exit(struct sender *s) {
 }
 
 void sender_fill(struct sender *s) {
-    for (uint64_t i = 0; i < s->gmem->nr_pages; i++)
-        s->bitmap[i >> 6] |= BIT(i & 63);
+    uint64_t whole = s->gmem->nr_pages >> 6, rest = s->gmem->nr_pages & 63;
+    memset(s->bitmap, 0xff, whole * sizeof *s->bitmap);
+    if (rest != 0)
+        s->bitmap[whole] |= BIT(rest) - 1;
     s->left = s->gmem->nr_pages;
 }
 
