@@ -77,7 +77,8 @@ struct session *host_find_session(struct migration_host *h, const struct vm *vm)
     for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++) {
         struct session *s = &h->session[i];
         /* One that is final has told its end; its connection may linger, the VM is free again. */
-        if (s->used && vm != NULL && s->vm == vm && !session_is_final(s))
+        if (s->used && vm != NULL && s->vm == vm && !session_is_final(s) &&
+            memcmp(vm_get_uuid(vm), s->uuid, VM_UUID_LEN) == 0)
             return s;
     }
     return NULL;

@@ -46,6 +46,7 @@ struct source_part {
     uint64_t acked_octets_at_round; /* for the rate */
     unsigned section;               /* index of the next one to send */
     uint32_t section_crc;
+    bool peer_restarted; /* found when asking about COMMIT: another boot id than the one that said READY */
     uint32_t commits; /* how often COMMIT was sent */
     uint64_t pause_ns, paused_ns, pages_ns, sections_ns, ready_ns, commit_ns;
     struct wire_seal seal;

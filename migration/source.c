@@ -268,7 +268,7 @@ static uint32_t step_committed(struct source_machine *m, const struct source_eve
                          : doubt(m, ev, WIRE_CODE_PROTOCOL, "ABORTED came with a wrong token");
     case SOURCE_EV_TX_UNKNOWN:
         return doubt(m, ev, WIRE_CODE_REPLAY,
-                     "the target does not know this migration any more: it was restarted");
+                     ev->text != NULL ? ev->text : "the target does not know this migration any more");
     case SOURCE_EV_LINK_LOST:
         m->linked = false;
         return doubt(m, ev, WIRE_CODE_LINK, "the connection was lost after COMMIT");

@@ -311,7 +311,10 @@ static void take_hello_ack(struct session *s, const struct wire_hello_ack *m, st
         return;
     }
     memcpy(s->peer_host, m->host, sizeof s->peer_host);
-    memcpy(s->peer_boot_id, m->boot_id, sizeof s->peer_boot_id);
+    s->src.peer_restarted =
+        source_is_committed(s->src.m.state) && memcmp(s->peer_boot_id, m->boot_id, WIRE_ID_LEN) != 0;
+    if (!source_is_committed(s->src.m.state))
+        memcpy(s->peer_boot_id, m->boot_id, sizeof s->peer_boot_id);
 }
 
 static void take_record(struct session *s, const struct wire_msg *msg, uint64_t now_ns) {
@@ -327,12 +330,18 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
         ev = (struct source_event){
             .type = SOURCE_EV_REJECTED, .code = msg->u.reject.code, .text = msg->u.reject.text};
         break;
-    case WIRE_ACCEPT: ev.type = SOURCE_EV_ACCEPTED; break;
+    case WIRE_ACCEPT:
+        ev.text = "ACCEPT is of another migration";
+        if (memcmp(msg->u.accept.tx, s->tx, WIRE_ID_LEN) == 0)
+            ev.type = SOURCE_EV_ACCEPTED;
+        break;
     case WIRE_REFUSE: ev = failure_event(s, SOURCE_EV_REFUSED, &msg->u.failure); break;
     case WIRE_ABORTED: ev = failure_event(s, SOURCE_EV_ABORTED, &msg->u.failure); break;
     case WIRE_TX_UNKNOWN:
         ev.type = SOURCE_EV_TX_UNKNOWN;
-        ev.text = "the target does not know this migration";
+        ev.text = s->src.peer_restarted
+                      ? "the target does not know this migration: it was started again since (new boot id)"
+                      : "the target does not know this migration, though it was not restarted";
         break;
     case WIRE_STARTED:
         ev.type = SOURCE_EV_STARTED;
@@ -352,7 +361,10 @@ static void take_record(struct session *s, const struct wire_msg *msg, uint64_t 
 static void read_records(struct session *s, uint64_t now_ns) {
     unsigned budget = 1; /* a target sends no pages */
     for (unsigned n = 0; n < SESSION_RECORDS_PER_POLL && s->ch.stream != NULL && !s->ch.lingering; n++) {
+        uint64_t received = s->ch.received;
         enum receiver_result r = channel_read(&s->ch, &budget, now_ns);
+        if (s->ch.received != received) /* also by what is skipped */
+            source_driver_event(s, (struct source_event){.type = SOURCE_EV_HEARD, .now_ns = now_ns});
         if (r == RECEIVER_MORE)
             break;
         if (r == RECEIVER_ERROR) {
@@ -362,7 +374,6 @@ static void read_records(struct session *s, uint64_t now_ns) {
                                                          .text = s->ch.rx.why.text});
             break;
         }
-        source_driver_event(s, (struct source_event){.type = SOURCE_EV_HEARD, .now_ns = now_ns});
         take_record(s, &s->ch.rx.msg, now_ns);
     }
 }
