@@ -14,6 +14,7 @@
 #define DEFAULT_LEASE_NS (10 * NSEC_PER_SEC)
 #define DEFAULT_SILENT_NS (5 * NSEC_PER_SEC)
 #define DEFAULT_MAX_ROUNDS 30u
+#define STALL_NS NSEC_PER_SEC /* without a poll */
 
 static uint64_t scramble(uint64_t x) {
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
@@ -128,6 +129,16 @@ void host_exit(struct migration_host *h) {
     h->listening = false;
 }
 
+/* What a peer sent while this host did not look is not in its books yet: the silence was ours. */
+static void forgive_own_stall(struct session *s, uint64_t now_ns) {
+    bool stalled = s->polled_ns != 0 && now_ns - s->polled_ns >= STALL_NS;
+    s->polled_ns = now_ns;
+    if (stalled && s->role == MIGRATE_SOURCE)
+        source_driver_event(s, (struct source_event){.type = SOURCE_EV_HEARD, .now_ns = now_ns});
+    else if (stalled)
+        target_driver_event(s, (struct target_event){.type = TARGET_EV_HEARD, .now_ns = now_ns});
+}
+
 bool host_poll(struct migration_host *h) {
     bool more = false;
     for (unsigned i = 0; i < HOST_MAX_SESSIONS; i++) {
@@ -136,6 +147,7 @@ bool host_poll(struct migration_host *h) {
             continue;
         uint64_t now = time_now_ns();
         session_flush(s);
+        forgive_own_stall(s, now);
         if (s->ch.lingering) {
             (void)channel_linger_poll(&s->ch, now);
         } else if (session_is_over(s)) {

@@ -87,6 +87,7 @@ struct session {
     uint16_t peer_version_max;
     uint8_t *scratch; /* for SECTION records */
     uint64_t start_ns;
+    uint64_t polled_ns;
     uint32_t percent;
     uint32_t failed_code; /* of an action that failed; becomes the next event */
     bool failed_link;

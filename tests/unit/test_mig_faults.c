@@ -283,6 +283,23 @@ static void test_faults_audit_finds_damage_in_the_targets_memory(void **state) {
     audit_finds_damage(true);
 }
 
+/* This host was busy with something else for long and did not look at the network: that says nothing about peers. */
+static void test_faults_own_stall_is_not_the_peers_silence(void **state) {
+    (void)state;
+    for (unsigned h = 0; h < MIG_BENCH_HOSTS; h++) {
+        struct mig_bench *b = begin_slow(1);
+        reach(b, SOURCE_PRECOPY);
+        fake_vm_host[0].dirty_pages = 0; /* the rate that was measured is low now */
+        fake_time_ns += 7 * NSEC_PER_SEC;
+        fake_host = h;
+        (void)host_poll(&b->host[h]);
+        fake_link.rate = 64 * 1024;
+        assert_true(mig_bench_run(b, 40000));
+        mig_bench_expect_moved(b);
+        mig_bench_end(b);
+    }
+}
+
 static void test_faults_guest_that_dirties_too_fast_stays(void **state) {
     (void)state;
     struct mig_bench *b = mig_bench_begin(1, 4 * MIB);
@@ -374,6 +391,7 @@ int main(void) {
         cmocka_unit_test(test_faults_local_failures_roll_back),
         cmocka_unit_test(test_faults_dry_run_moves_nothing),
         cmocka_unit_test(test_faults_page_damaged_on_the_way_is_found),
+        cmocka_unit_test(test_faults_own_stall_is_not_the_peers_silence),
         cmocka_unit_test(test_faults_audit_finds_damage_in_the_targets_memory),
         cmocka_unit_test(test_faults_guest_that_dirties_too_fast_stays),
         cmocka_unit_test(test_faults_pause_never_outlasts_its_deadline),
