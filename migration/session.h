@@ -141,6 +141,8 @@ uint64_t session_section_digest(uint32_t crc, uint64_t octets);
 void source_driver_start(struct session *s);
 bool source_driver_poll(struct session *s, uint64_t now_ns);
 void source_driver_event(struct session *s, struct source_event ev);
+/* source_records.c: a record of the target becomes an event. */
+void source_records_take(struct session *s, const struct wire_msg *msg, uint64_t now_ns);
 /* source_rounds.c: what happens inside PRECOPY, DRAINING and STOPPING. */
 void source_rounds_start(struct session *s, bool final, uint64_t now_ns);
 void source_rounds_acked(struct session *s, uint32_t round, uint64_t now_ns);
