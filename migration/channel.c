@@ -106,7 +106,8 @@ bool channel_is_lost(const struct channel *ch, const char **line) {
 }
 
 void channel_keepalive(struct channel *ch, uint64_t now_ns) {
-    if (ch->stream == NULL || now_ns - ch->sent_ns < CHANNEL_KEEPALIVE_NS)
+    /* now_ns is the begin of this poll; what was sent in it is younger */
+    if (ch->stream == NULL || now_ns < ch->sent_ns || now_ns - ch->sent_ns < CHANNEL_KEEPALIVE_NS)
         return;
     struct wire_msg msg = {.type = WIRE_KEEPALIVE, .u.keepalive = {.now_ns = now_ns}};
     if (channel_send(ch, &msg, NULL, now_ns) != OK)

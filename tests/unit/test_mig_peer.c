@@ -52,6 +52,25 @@ static void test_peer_that_sends_only_optional_records_is_alive(void **state) {
     mig_bench_end(b);
 }
 
+/* What was sent during a poll bears a later time than the poll's own: that is not a long silence. */
+static void test_peer_gets_no_keepalive_right_after_a_record(void **state) {
+    (void)state;
+    struct mig_bench *b = mig_bench_begin(1, 2 * MIB);
+    fake_link.rate = 20000;
+    mig_bench_start(b, NULL);
+    assert_true(mig_bench_run_to_target(b, TARGET_RECEIVING, 20000));
+    struct channel *ch = &mig_bench_session(b, 1, MIGRATE_TARGET)->ch;
+    uint64_t octets = ch->octets;
+    fake_host = 1;
+    channel_keepalive(ch, ch->sent_ns - 1000);
+    assert_int_equal(ch->octets, octets);
+    channel_keepalive(ch, ch->sent_ns + CHANNEL_KEEPALIVE_NS);
+    assert_int_not_equal(ch->octets, octets);
+    assert_true(mig_bench_run(b, 20000));
+    mig_bench_expect_moved(b);
+    mig_bench_end(b);
+}
+
 /* After the target was started again it cannot know the transaction; the operator reads that it was. */
 static void test_peer_restart_is_told_in_doubt(void **state) {
     (void)state;
@@ -106,6 +125,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_peer_accept_of_another_transaction),
         cmocka_unit_test(test_peer_that_sends_only_optional_records_is_alive),
+        cmocka_unit_test(test_peer_gets_no_keepalive_right_after_a_record),
         cmocka_unit_test(test_peer_restart_is_told_in_doubt),
         cmocka_unit_test(test_peer_session_means_one_machine),
     };
