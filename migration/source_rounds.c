@@ -164,12 +164,13 @@ static bool send_seal(struct session *s, uint64_t now_ns) {
 
 /* During the first round, the log is read now and then: a page written before its turn comes is sent once,
  * not twice. Bits ahead of the cursor are all set anyway; those behind it are the next round's. */
-static void collect_early(struct session *s, uint64_t now_ns) {
+static void collect_early(struct session *s) {
     struct source_part *p = &s->src;
     uint64_t part = p->sender.gmem->nr_pages / EARLY_COLLECTS + 1;
     if (p->round != 1 || p->sender.cursor < (p->early + 1) * part)
         return;
     p->early++;
+    uint64_t now_ns = time_now_ns(); /* the log may have been started in this very poll */
     uint64_t dirty = vm_dirty_collect(s->vm, p->sender.bitmap);
     sender_collected(&p->sender, dirty);
     policy_dirty_update(&p->policy, dirty, now_ns - p->collect_ns);
@@ -177,12 +178,12 @@ static void collect_early(struct session *s, uint64_t now_ns) {
     report_round(s)->dirty_pages += dirty;
 }
 
-static bool pump(struct session *s, unsigned *budget, uint64_t now_ns) {
+static bool pump(struct session *s, unsigned *budget) {
     struct source_part *p = &s->src;
     while (!sender_round_is_over(&p->sender) && *budget > 0) {
         if (sender_pump(&p->sender, s->ch.stream, p->round, &s->ch.seq, budget) != OK)
             return false;
-        collect_early(s, now_ns);
+        collect_early(s);
     }
     stream_flush(s->ch.stream);
     return sender_round_is_over(&p->sender);
@@ -211,7 +212,7 @@ static bool poll_round(struct session *s, uint64_t now_ns) {
     unsigned budget = s->host->cfg.pages_per_poll;
     if (p->step == ROUND_BEGIN && send_round(s, WIRE_ROUND_BEGIN, now_ns))
         p->step = ROUND_PAGES;
-    if (p->step == ROUND_PAGES && pump(s, &budget, now_ns))
+    if (p->step == ROUND_PAGES && pump(s, &budget))
         p->step = ROUND_END;
     update_percent(s);
     if (p->step != ROUND_END || !send_round(s, WIRE_ROUND_END, now_ns))
