@@ -119,7 +119,7 @@ def run_on_host_network(args):
     listener = qemu.listen()
     config = bochs.Config(image=args.image, folder=args.folder / "a", ips=args.ips, memory_mib=args.mem,
                           cpus=args.cpus, exclude_features=args.exclude, nics=[nic], extra=args.bochsrc,
-                          serial=f"mode=socket-client, dev=localhost:{listener.getsockname()[1]}")
+                          serial=f"mode=socket-client, dev=127.0.0.1:{listener.getsockname()[1]}")
     process = bochs.start(config)
     try:
         relay(listener.accept()[0], process, args.folder)

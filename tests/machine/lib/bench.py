@@ -52,7 +52,7 @@ class Bench:
                                   device=f"wire:{self._next_port}"))
             self._next_port += 1
         settings = bochs.Config(image=Path(image), folder=self.folder / name, nics=nics,
-                                serial="mode=socket-client, dev=localhost:1", **config)
+                                serial="mode=socket-client, dev=127.0.0.1:1", **config)
         made = Machine(name, number, settings, self.wire, seed=self.seed)
         self.machines.append(made)
         return made

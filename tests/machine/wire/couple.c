@@ -5,7 +5,7 @@
  * blocks until wired releases the next interval. What crosses the machine's border goes through that socket:
  *  - network: the module eth_tuntap with `ethdev=wire:PORT`. No tun device is opened: its open, ioctl, read
  *    and write end here. Its own 1 ms timer stays inactive; frames are handed in at our poll, any number.
- *  - serial: `mode=socket-client, dev=localhost:UNIT` (UNIT 1 to 4) is connected to a socket pair of ours.
+ *  - serial: `mode=socket-client, dev=127.0.0.1:UNIT` (UNIT 1 to 4) is connected to a socket pair of ours.
  * Environment: WIRE_SOCK (path of wired's socket), WIRE_MACHINE (number of this machine).
  *
  * One interval, k to k+1:
