@@ -10,6 +10,7 @@ from .bochs import BUILD, BenchError
 FOLDER = BUILD / "machine" / "snapshots"
 KEEP = 8                                # sets; the oldest go
 SETTLE_S = 0.005                        # emulated, between the pattern and the snapshot
+FORMAT = 2                              # older sets are not used
 
 
 def _key(bench, machines, pattern):
@@ -19,9 +20,17 @@ def _key(bench, machines, pattern):
         settings = {name: str(value) for name, value in vars(config).items() if name not in ("image", "folder")}
         digest.update(repr((machine.name, machine.number, machine.seed, sorted(settings.items()))).encode())
         digest.update(config.image.read_bytes())
-    digest.update(repr((pattern, bench.wire.period_us, bochs.find_bochs(), bochs.find_firmware())).encode())
+    digest.update(repr((FORMAT, pattern, bench.wire.period_us, bochs.find_bochs(), bochs.find_firmware())).encode())
     digest.update(bochs.PRELOAD.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _restore_features(path, config):
+    """A saved configuration lacks the CPU's excluded and added features; the restored CPU would have all of its model."""
+    features = "".join(f', {key}="{value}"' for key, value in (("exclude_features", config.exclude_features),
+                                                               ("add_features", config.add_features)) if value)
+    lines = [line + features if line.startswith("cpu:") else line for line in path.read_text().splitlines()]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def _prune():
@@ -48,6 +57,7 @@ def _make(bench, machines, pattern, limit, folder):
     for machine in maker.machines:
         if not (folder / machine.name / "config").is_file():
             raise BenchError(f"snapshot: {machine.name} was not saved, see {machine.config.folder}/stdout.txt")
+        _restore_features(folder / machine.name / "config", machine.config)
         shutil.copyfile(machine.console.path, folder / f"{machine.name}.console")
     (folder / "complete").touch()
 
