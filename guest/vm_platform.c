@@ -130,6 +130,9 @@ void vm_cpu_features(const struct vm *vm, uint32_t words[VM_CPU_FEATURE_WORDS]) 
 }
 
 result_t vm_host_check_features(const uint32_t words[VM_CPU_FEATURE_WORDS], struct reason *why) {
+    result_t r = vmx_status(why); /* the first reason is the one that helps */
+    if (r != OK)
+        return r;
     const struct vcpuid_host host = describe_host();
     return vcpuid_check_host(words, &host, why);
 }
