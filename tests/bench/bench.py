@@ -28,6 +28,7 @@ RESULTS = BUILD / "bench" / "results.json"
 MIGRATION_BENCH = ROOT / "tests" / "machine" / "bench_migrate.py"
 HOST = "throughput on this host's CPU (peer: memcpy of memory larger than the caches, in the same run)"
 MIGRATION = "migration of a Debian guest of 256 MiB over a modelled 1 Gbit/s wire, guest {}"
+WIRE_RATE = 10_000_000_000              # for counts: the CPUs are the limit, not the wire
 GROUPS = ("machine", "migration", "host", "size")
 
 
@@ -51,7 +52,8 @@ def json_output(command):
 
 def count_steps():
     """{what: instructions per page} outside the network stack."""
-    return {line["steps"]: line["instructions_per_page"] for line in json_output([BUILD / "bench" / "bench_steps", "--json"])}
+    lines = json_output([BUILD / "bench" / "bench_steps", "--json"])
+    return {line["steps"]: line["instructions_per_page"] for line in lines}
 
 
 def measure_host(figures):
@@ -68,7 +70,7 @@ def measure_machines(figures):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     steps = attempt(figures, machine_figures.PAGES, count_steps)
-    with Bench(folder, pcap=False) as bench:
+    with Bench(folder, rate=WIRE_RATE, pcap=False) as bench:
         alpha, beta = hosts.describe(bench, folder)
         bench.start()
         for host in (alpha, beta):
