@@ -146,6 +146,7 @@ static uint64_t count_decode(unsigned n) {
     struct gmem target;
     struct wire_round round = {.round = 1, .kind = WIRE_ROUND_ALL, .pages = PAGES};
     (void)count_encode(n, true);
+    memset(arrived, 0, sizeof arrived); /* as a new VM's memory is */
     if (gmem_init(&target, LARGE_SIZE, chunk) != OK || receiver_init(&receiver) != OK ||
         page_store_init(&store, &target) != OK || page_store_round_begin(&store, &round, NULL) != OK)
         abort();
