@@ -71,7 +71,8 @@ def measure(folder, workload, settle_s):
 def verdict(value, target, at_least):
     if target is None:
         return "", ""
-    return f"{'>=' if at_least else '<='} {target}", "yes" if (value >= target if at_least else value <= target) else "NO"
+    met = value >= target if at_least else value <= target
+    return f"{'>=' if at_least else '<='} {target}", "yes" if met else "NO"
 
 
 def table(columns):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A stock Debian kernel with a workload that verifies memory, vector registers and clocks moves from machine to machine,
-five times in a row, and notices nothing."""
+"""A stock Debian kernel with a workload that verifies memory, vector registers and clocks moves from machine to
+machine, five times in a row, and notices nothing."""
 import json
 
 from lib.bench import Bench
@@ -12,7 +12,7 @@ from lib import moves
 RATE = 1_000_000_000
 WORKLOAD = "dirty_mb=16 dirty_rate=1000 dirty_sweep=2"
 METHODS = ("pml", "dbit", "wp", "auto", "dbit")
-CLOCK_US = 2_000                        # serial lines take a while; a lost or doubled blackout would be more over five moves
+CLOCK_US = 2_000                        # serial lines take a while; five lost or doubled blackouts would be more
 BLACKOUT_PAGES_LIMIT_NS = 100_000_000   # a sane blackout; its target is for `make bench`
 
 
@@ -27,7 +27,7 @@ def test_five_moves_in_a_row(folder):
             report = mover.move(f"--dirty {method}")
             assert report["moved"] and len(report["rounds"]) >= 2, (number, report)
             reports.append(report)
-            assert moves.states(source).get("web") in ("stopped", None), moves.states(source)
+            assert moves.states(source) == {}, moves.states(source)
             seen = mover.watch(sweeps=2)
             judge_continuity(before, seen, number)
         assert abs(phase_us(mover.last) - phase_us(start)) <= CLOCK_US, (start, mover.last)
@@ -45,5 +45,5 @@ def judge_continuity(before, seen, number):
     for earlier, later in zip([before] + seen, seen):
         assert later[0].generations > earlier[0].generations, (number, earlier, later)
         assert later[0].uptime > earlier[0].uptime and later[0].wall >= earlier[0].wall, (number, earlier, later)
-        assert abs((later[0].wall - later[0].uptime) - (before[0].wall - before[0].uptime)) <= 1, (number, earlier, later)
+        assert abs(later[0].wall - later[0].uptime - before[0].wall + before[0].uptime) <= 1, (number, before, later)
         assert abs(phase_us(later) - phase_us(before)) <= CLOCK_US, (number, before, later)

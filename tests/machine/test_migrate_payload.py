@@ -6,12 +6,12 @@ from lib.bench import Bench
 RESOLUTION_NS = 100_000                 # how well a reported blackout must agree, besides its own error bound
 
 
-def judge_move(source, target, report):
+def judge_move(source, target, report, vm):
     """Both consoles tell the truth about the move that just ended."""
     assert report["moved"] and report["role"] == "source", report
     told = moves.last_report(target)
     assert told["moved"] and told["role"] == "target", told
-    assert not moves.is_running(source) and moves.is_running(target)
+    assert moves.states(source) == {} and moves.states(target) == {vm: "running"}
     seen = moves.blackout_ns(source.machine, target.machine)
     for host, blackout in ((source, report["blackout"]), (target, told["blackout"])):
         error = abs(blackout["total_ns"] - seen)
@@ -22,16 +22,16 @@ def judge_move(source, target, report):
 
 
 def test_busy_guest_moves_and_blackout_is_as_reported(folder):
-    with Bench(folder) as bench:        # hlt=0: the guest never sleeps, so the last VM exit is the pause
-        alpha, beta = moves.boot_payload(bench, folder, "mb=16 rate=1000")
-        moves.start(alpha)
-        before = moves.watch(alpha)
-        report = moves.migrate(alpha, 1)
-        seen = judge_move(alpha, beta, report)
-        after = moves.watch(beta, passes=2)
+    with Bench(folder) as bench:        # it never sleeps, so its last VM exit on the source is the pause
+        alpha, beta = moves.boot_payload(bench, folder)
+        moves.start(alpha, "busy")
+        before = moves.watch(alpha, vm="busy")
+        report = moves.migrate(alpha, 1, vm="busy")
+        seen = judge_move(alpha, beta, report, "busy")
+        after = moves.watch(beta, passes=2, vm="busy")
         assert after.generations > before.generations and after.seconds > before.seconds, (before, after)
     stream, = moves.read_streams(bench.wire.pcap_path)
-    assert stream["result"] == "done" and stream["vm"] == "web", stream
+    assert stream["result"] == "done" and stream["vm"] == "busy", stream
     assert stream["ram_pages"] == 64 * 256, stream
     assert [(r["pages"], r["zero"]) for r in stream["rounds"]] == \
         [(r["pages"], r["zero_pages"]) for r in report["rounds"]], (stream, report)
@@ -40,7 +40,7 @@ def test_busy_guest_moves_and_blackout_is_as_reported(folder):
 
 def test_each_dirty_method_there_and_back(folder):
     with Bench(folder) as bench:
-        alpha, beta = moves.boot_payload(bench, folder, "mb=16 rate=2000 hlt=1 verify=8000")
+        alpha, beta = moves.boot_payload(bench, folder)
         moves.start(alpha)
         last = moves.watch(alpha)
         hosts = [alpha, beta]

@@ -135,11 +135,12 @@ class Source:
     def answers(self):
         return parse(self.connection.data)
 
-    def wait(self, kind, limit=3.0):
-        """Wait for an answer of that type; returns the latest one."""
-        self.connection.station.wire.run_until(lambda: any(answer.kind == kind for answer in self.answers()), limit,
-                                               f"record {kind}, got {[answer.kind for answer in self.answers()]}")
-        return [answer for answer in self.answers() if answer.kind == kind][-1]
+    def wait(self, *kinds, limit=3.0):
+        """Wait for an answer of one of these types; returns the latest one."""
+        def found():
+            return [answer for answer in self.answers() if answer.kind in kinds]
+        self.connection.station.wire.run_until(found, limit, f"a record of type {kinds}")
+        return found()[-1]
 
     def greet(self):
         self.send(HELLO, hello())
@@ -149,9 +150,7 @@ class Source:
         """Greet and offer a VM of 512 pages; returns the answer to the offer."""
         self.greet()
         self.send(OFFER, offer_like(captured, self.tx, **changes))
-        wire = self.connection.station.wire
-        wire.run_until(lambda: self.answers()[-1].kind in (ACCEPT, REFUSE, REJECT), 3.0, "answer to the offer")
-        return self.answers()[-1]
+        return self.wait(ACCEPT, REFUSE, REJECT)
 
     def round(self, number, kind, pages):
         """A whole round of zero pages."""

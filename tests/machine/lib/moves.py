@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Migrations as tests see them: a guest that verifies itself, commands, reports, and measures that are not Godwit's own."""
+"""Migrations as tests see them: guests that verify themselves, commands, reports, and measures not of Godwit's own."""
 import json
 import re
 import subprocess
@@ -16,8 +16,17 @@ PAYLOAD_ALARM = re.compile(r"dirty: (?:MISMATCH|FAIL)[^\r\n]*")
 METHODS = ("pml", "dbit", "wp")
 
 
+# What the payload guests of boot_payload() do (tests/guests/dirty.c). All tests use the same configuration, so that the
+# hosts boot once and go on from one snapshot.
+GUESTS = {
+    "web": "mb=8 rate=1000 hlt=1 verify=4000",      # sleeps most of the time
+    "busy": "mb=16 rate=1000",                      # never sleeps
+    "restless": "mb=8 rate=18000 hlt=1 verify=3000",    # rewrites what it has faster than 300 Mbit/s carry it
+}
+
+
 def payload_section(settings, name="web", memory="64M", extra=""):
-    """godwit.cfg's section of the payload guest (tests/guests/dirty.c); settings: its command line."""
+    """godwit.cfg's section of a payload guest; settings: its command line."""
     return f'[vm {name}]\nkernel = dirty.bin\nmemory = {memory}\ncmdline = "{settings}"\n{extra}'
 
 
@@ -25,10 +34,10 @@ def payload_files():
     return {"dirty.bin": BUILD / "guests" / "dirty.bin"}
 
 
-def boot_payload(bench, folder, settings="mb=16 rate=1000 hlt=1", extra="", names=("alpha", "beta"), **machine):
-    """Hosts at their prompts; the first one's configuration has the payload guest web."""
-    return boot_hosts(bench, folder, names, files=payload_files(),
-                      extra={names[0]: payload_section(settings, extra=extra)}, **machine)
+def boot_payload(bench, folder):
+    """alpha and beta at their prompts; alpha's configuration has all GUESTS."""
+    sections = "".join(payload_section(settings, name) for name, settings in GUESTS.items())
+    return boot_hosts(bench, folder, files=payload_files(), extra={"alpha": sections})
 
 
 # ---- the guest, through its console ----
@@ -38,13 +47,10 @@ def start(host, vm="web"):
     assert f"{vm}: started" in printed, printed
 
 
-def is_running(host, vm="web"):
-    return bool(re.search(rf"^{vm} +running ", host.run("vm list"), re.MULTILINE))
-
-
 def states(host):
-    """{VM: state} of `vm list`."""
-    return {line["name"]: line["state"] for line in host.run_json("vm list") if line["event"] == "vm"}
+    """{VM: state} of `vm list`, without VMs that are only defined."""
+    return {line["name"]: line["state"] for line in host.run_json("vm list")
+            if line["event"] == "vm" and line["state"] != "stopped"}
 
 
 @dataclass
@@ -164,8 +170,8 @@ def blackout_ns(source, target):
 def read_streams(pcap, digest=True, cut=False):
     """What the independent reader (tools/read_stream.py) says about each migration in a capture; all must be as
     docs/wire-format.md has it. cut: a stream may end inside a record, because somebody hung up."""
-    command = [sys.executable, str(ROOT / "tools" / "read_stream.py"), "--pcap", str(pcap), "--port", str(MIGRATION_PORT),
-               "--json"] + ([] if digest else ["--no-digest"]) + (["--allow-cut"] if cut else [])
+    command = [sys.executable, str(ROOT / "tools" / "read_stream.py"), "--pcap", str(pcap), "--json"]
+    command += ["--port", str(MIGRATION_PORT)] + ["--no-digest"] * (not digest) + ["--allow-cut"] * cut
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr.strip() or done.stdout[-500:]
     return json_lines(done.stdout)
