@@ -7,7 +7,7 @@
 #include "kernel/acpi.h"
 #include "kernel/cpu.h"
 #include "kernel/lapic.h"
-#include "kernel/log.h"
+#include "kernel/log_ring.h"
 #include "kernel/loop.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
@@ -17,7 +17,7 @@
 #include "net/net.h"
 
 void kernel_main(const struct boot_info *info) {
-    cpu_init();                                        /* own descriptor tables: exceptions are readable from here on */
+    cpu_init_boot();                                   /* own descriptor tables: exceptions are readable from here on */
     main_check_boot_info(info);                        /* ... and the magic says that we were started by our loader */
     serial_init(SERIAL_COM1);                          /* output is queued, never waited for */
     memory_init(info);                                 /* page tables, heap, frames */
@@ -28,11 +28,13 @@ void kernel_main(const struct boot_info *info) {
     main_select_console();                             /* the operator's serial port, if it is not COM1 */
     main_init_entropy(info);                           /* firmware, RDSEED, RDRAND */
     main_init_vmx();                                   /* VMXON, or the reason why `vm start` will refuse */
+    main_start_cpus(info);                             /* the other CPUs, each in its own loop from here on */
     pci_scan();                                        /* what is plugged in */
     main_init_net();                                   /* the NIC and lwIP, or the reason why there is no network */
     main_init_migration();                             /* listen for guests that come */
     main_define_vms(info);                             /* the configured VMs, and where their files are */
     main_init_console(info);                           /* prompt */
+    loop_add(&(struct loop_task){"log", log_poll, NULL});
     loop_add(&(struct loop_task){"serial", serial_poll, serial_next_ns});
     loop_add(&(struct loop_task){"net", net_poll, net_next_timeout_ns});
     loop_add(&(struct loop_task){"migration", migration_poll, NULL});

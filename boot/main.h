@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* main.h - the kernel's start: main.c tells the story, the others are its longer sentences.
  *   main_config.c   godwit.cfg -> what each part wants to know        main_console.c  the operator's terminal
- *   main_services.c entropy, VT-x, network, migration */
+ *   main_services.c entropy, VT-x, network, migration                 main_cpus.c     the other CPUs */
 #ifndef BOOT_MAIN_H
 #define BOOT_MAIN_H
 
@@ -24,6 +24,9 @@ void main_init_entropy(const struct boot_info *info);
 void main_init_vmx(void);
 void main_init_net(void);
 void main_init_migration(void);
+
+/* main_cpus.c */
+void main_start_cpus(const struct boot_info *info);
 
 /* main_console.c */
 struct console *main_console(void);

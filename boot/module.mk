@@ -5,6 +5,9 @@ KERNEL_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fbuiltin -fno-pic -fno-pie -m
     -mgeneral-regs-only -mcrc32 -mpopcnt -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
     -fcf-protection=none -ffunction-sections -fdata-sections -fno-common -ffile-prefix-map=$(CURDIR)=/src \
     -nostdinc -isystem $(NEWLIB_INC) -isystem $(shell $(CC) -print-file-name=include) -I. -MMD -MP
+ifeq ($(DEBUG),1)
+KERNEL_CFLAGS += -DGODWIT_DEBUG # order and owners of locks are checked (kernel/spinlock.h)
+endif
 KERNEL_OBJS := $(patsubst %,$(BUILD)/kernel/%.o,$(KERNEL_SRCS))
 LWIP_OBJS := $(patsubst %.c,$(BUILD)/lwip/%.o,$(LWIP_SRCS))
 

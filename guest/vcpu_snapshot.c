@@ -33,7 +33,8 @@ static void events(struct vcpu_state *v, struct snap *s) {
     snap_u32(s, &v->event_info);
     snap_u32(s, &v->event_error);
     snap_u32(s, &v->event_len);
-    snap_bool(s, &v->halted);
+    snap_u8(s, &v->activity);
+    snap_require(s, v->activity <= VCPU_WAIT_SIPI);
     snap_require(s, (v->interruptibility & ~INTERRUPTIBILITY_BITS) == 0);
     snap_require(s, v->event_info == 0 || (v->event_info & (EVENT_VALID | EVENT_RESERVED)) == EVENT_VALID);
     snap_require(s, v->event_len <= 15);

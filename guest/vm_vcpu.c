@@ -18,6 +18,10 @@ static void on_pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value
     vm_touch_port(vm, port);
 }
 
+static void on_take_requests(void *ctx) {
+    (void)ctx; /* one vCPU: nobody sends */
+}
+
 static unsigned on_pending(void *ctx) {
     const struct vm *vm = ctx;
     return (virq_has_vector(&vm->irq) ? VCPU_PENDING_IRQ : 0) | (virq_nmi_pending(&vm->irq) ? VCPU_PENDING_NMI : 0);
@@ -94,6 +98,7 @@ const struct vcpu_ops vm_vcpu_ops = {
     .mmio = vm_emulate_mmio,
     .rdmsr = on_rdmsr,
     .wrmsr = on_wrmsr,
+    .take_requests = on_take_requests,
     .pending = on_pending,
     .irq_accept = on_irq_accept,
     .nmi_accept = on_nmi_accept,

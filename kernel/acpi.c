@@ -61,15 +61,26 @@ static void parse_fadt(const uint8_t *t) {
     }
 }
 
+/* A CPU can be listed twice, as a local APIC and as a local x2APIC (ACPI 6.5, 5.2.12.12). */
+static void add_cpu(uint32_t apic_id) {
+    for (unsigned i = 0; i < acpi.nr_cpus; i++)
+        if (acpi.apic_id[i] == apic_id)
+            return;
+    if (acpi.nr_cpus == ACPI_MAX_CPUS)
+        acpi.nr_cpus_beyond++;
+    else
+        acpi.apic_id[acpi.nr_cpus++] = apic_id;
+}
+
 static void parse_madt(const uint8_t *t) {
     uint32_t len = get32(t + 4);
     for (uint32_t off = 44; off + 2 <= len && t[off + 1] >= 2; off += t[off + 1]) {
-        if (t[off] == 0 && off + 8 <= len && (get32(t + off + 4) & 1) != 0)
-            acpi.nr_cpus++;
+        if (t[off] == 0 && off + 8 <= len && (get32(t + off + 4) & 1) != 0 && t[off + 3] != 0xff)
+            add_cpu(t[off + 3]);
         if (t[off] == 1 && off + 12 <= len && acpi.nr_ioapics < ACPI_MAX_IOAPICS)
             acpi.ioapic[acpi.nr_ioapics++] = get32(t + off + 4);
         if (t[off] == 9 && off + 16 <= len && (get32(t + off + 8) & 1) != 0)
-            acpi.nr_cpus++;
+            add_cpu(get32(t + off + 4));
     }
 }
 

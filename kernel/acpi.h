@@ -8,6 +8,7 @@
 #include "kernel/types.h"
 
 #define ACPI_MAX_IOAPICS 16
+#define ACPI_MAX_CPUS 256
 
 struct acpi_info {
     bool found;
@@ -18,7 +19,9 @@ struct acpi_info {
     uint8_t reset_value;
     uint32_t ioapic[ACPI_MAX_IOAPICS]; /* register addresses from the MADT */
     unsigned nr_ioapics;
-    unsigned nr_cpus;    /* enabled local APICs in the MADT */
+    unsigned nr_cpus;    /* enabled local APICs in the MADT, at most ACPI_MAX_CPUS */
+    unsigned nr_cpus_beyond; /* and those that did not fit */
+    uint32_t apic_id[ACPI_MAX_CPUS];
 };
 
 void acpi_init(hpa_t rsdp, hpa_t direct_map_end);

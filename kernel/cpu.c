@@ -3,17 +3,7 @@
 
 #include "kernel/acpi.h"
 #include "kernel/io.h"
-
-struct tss {
-    uint32_t rsvd0;
-    uint64_t rsp[3];
-    uint64_t rsvd1;
-    uint64_t ist[7];
-    uint64_t rsvd2;
-    uint16_t rsvd3;
-    uint16_t iomap;
-} PACKED;
-_Static_assert(sizeof(struct tss) == 104, "64-bit TSS");
+#include "kernel/percpu.h"
 
 struct idt_gate {
     uint16_t offset_lo;
@@ -31,23 +21,21 @@ struct table_register {
     uint64_t base;
 } PACKED;
 
-#define IST_STACK_BYTES 8192
-enum { IST_DOUBLE_FAULT = 1, IST_NMI = 2, IST_MACHINE_CHECK = 3, NR_IST = 3 };
+enum { IST_DOUBLE_FAULT = 1, IST_NMI = 2, IST_MACHINE_CHECK = 3 };
+_Static_assert(IST_MACHINE_CHECK == CPU_NR_IST, "interrupt stacks");
 
-static struct tss tss;
-static uint64_t gdt[5];
-static struct idt_gate idt[256];
-/* Each stack has a guard page below it, which paging_init unmaps. */
-static uint8_t ist_stack[NR_IST][PAGE_SIZE + IST_STACK_BYTES] __attribute__((aligned(PAGE_SIZE)));
+static struct idt_gate idt[256]; /* [c] the same for all CPUs */
+/* CPU 0's. Each stack has a guard page below it, which paging_init unmaps. */
+static uint8_t ist_stack[CPU_NR_IST][PAGE_SIZE + CPU_IST_STACK_BYTES] __attribute__((aligned(PAGE_SIZE)));
 extern const uint8_t trap_entries[]; /* 256 stubs, 16 octets apart */
 
-static void gdt_load(void) {
-    uint64_t base = (uint64_t)&tss;
+static void gdt_load(struct cpu_private *own) {
+    uint64_t *gdt = own->gdt, base = (uint64_t)&own->tss;
     gdt[GDT_KERNEL_CODE / 8] = 0x00af9b000000ffffull; /* 64-bit code, DPL 0, accessed */
     gdt[GDT_KERNEL_DATA / 8] = 0x00cf93000000ffffull;
-    gdt[GDT_TSS / 8] = (sizeof tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+    gdt[GDT_TSS / 8] = (sizeof own->tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     gdt[GDT_TSS / 8 + 1] = base >> 32;
-    struct table_register gdtr = {sizeof gdt - 1, (uint64_t)gdt};
+    struct table_register gdtr = {sizeof own->gdt - 1, (uint64_t)gdt};
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"
                      "lea 1f(%%rip), %%rax\n\t"
@@ -60,7 +48,7 @@ static void gdt_load(void) {
                      : "rax", "memory");
 }
 
-static void idt_load(void) {
+static void idt_fill(void) {
     for (unsigned v = 0; v < 256; v++) {
         uint64_t entry = (uint64_t)trap_entries + 16u * v;
         idt[v] = (struct idt_gate){
@@ -74,6 +62,9 @@ static void idt_load(void) {
     idt[8].ist = IST_DOUBLE_FAULT;
     idt[2].ist = IST_NMI;
     idt[18].ist = IST_MACHINE_CHECK;
+}
+
+static void idt_load(void) {
     struct table_register idtr = {sizeof idt - 1, (uint64_t)idt};
     __asm__ volatile("lidt %0" : : "m"(idtr));
 }
@@ -94,24 +85,33 @@ static void harden(void) {
     cpu_write_cr0((cpu_read_cr0() | CR0_WP | CR0_NE | CR0_MP) & ~(CR0_EM | CR0_TS | CR0_CD | CR0_NW));
 }
 
-void cpu_init(void) {
-    for (unsigned i = 0; i < NR_IST; i++)
-        tss.ist[i] = (uint64_t)ist_stack[i] + sizeof ist_stack[i];
-    tss.iomap = sizeof tss;
-    gdt_load();
+void cpu_init_tables(struct cpu *c, const uint64_t ist[CPU_NR_IST]) {
+    for (unsigned i = 0; i < CPU_NR_IST; i++)
+        c->own.tss.ist[i] = ist[i];
+    c->own.tss.iomap = sizeof c->own.tss;
+    gdt_load(&c->own); /* clears GS */
+    percpu_set_gs(c);
     idt_load();
     harden();
+}
+
+void cpu_init_boot(void) {
+    uint64_t ist[CPU_NR_IST];
+    for (unsigned i = 0; i < CPU_NR_IST; i++)
+        ist[i] = (uint64_t)ist_stack[i] + sizeof ist_stack[i];
+    idt_fill();
+    cpu_init_tables(percpu_init_boot(), ist);
 }
 
 uint8_t *cpu_stack_guard(unsigned index) {
     extern uint8_t boot_stack_guard[];
     if (index == 0)
         return boot_stack_guard;
-    return index <= NR_IST ? ist_stack[index - 1] : NULL;
+    return index <= CPU_NR_IST ? ist_stack[index - 1] : NULL;
 }
 
 uint64_t cpu_gdt_base(void) {
-    return (uint64_t)gdt;
+    return (uint64_t)this_cpu()->own.gdt;
 }
 
 uint64_t cpu_idt_base(void) {
@@ -119,7 +119,7 @@ uint64_t cpu_idt_base(void) {
 }
 
 uint64_t cpu_tss_base(void) {
-    return (uint64_t)&tss;
+    return (uint64_t)&this_cpu()->own.tss;
 }
 
 void cpu_halt_until_interrupt(void) {

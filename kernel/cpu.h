@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* cpu.h - control registers, MSRs, CPUID, and this CPU's descriptor tables.
- * - cpu_init: own GDT, TSS with interrupt stacks, IDT; control-register hardening (WP, SMEP, SMAP, UMIP where present).
+/* cpu.h - control registers, MSRs, CPUID, and a CPU's descriptor tables.
+ * - cpu_init_boot: CPU 0: its per-CPU record, GDT, TSS with interrupt stacks, IDT; control-register hardening (WP, SMEP, SMAP,
+ *   UMIP where present).   - cpu_init_tables: the same for a CPU that CPU 0 started.
  * - inline accessors for CRs, MSRs, CPUID, XCR0.
  * Source: SDM Vol. 3A, chapter 2 "System Architecture Overview", chapter 6 "Interrupt and Exception Handling". */
 #ifndef KERNEL_CPU_H
@@ -83,12 +84,18 @@ static inline void cpu_invlpg(const void *va) {
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
-void cpu_init(void);
-/* cpu_gdt_base, cpu_idt_base, cpu_tss_base - for the VMCS host state. */
+#define CPU_NR_IST 3 /* interrupt stacks: double fault, NMI, machine check */
+#define CPU_IST_STACK_BYTES 8192u
+
+struct cpu;
+void cpu_init_boot(void);
+/* cpu_init_tables - on the CPU itself, with GS not yet set. ist: tops of its interrupt stacks. */
+void cpu_init_tables(struct cpu *c, const uint64_t ist[CPU_NR_IST]);
+/* cpu_gdt_base, cpu_idt_base, cpu_tss_base - this CPU's, for the VMCS host state. */
 uint64_t cpu_gdt_base(void);
 uint64_t cpu_idt_base(void);
 uint64_t cpu_tss_base(void);
-/* cpu_stack_guard - the index-th page that must stay unmapped, below a stack; NULL past the end. */
+/* cpu_stack_guard - the index-th page of the image that must stay unmapped, below a stack; NULL past the end. */
 uint8_t *cpu_stack_guard(unsigned index);
 /* cpu_halt_until_interrupt - HLT with interrupts on; they are off again on return. */
 void cpu_halt_until_interrupt(void);

@@ -66,17 +66,11 @@ static void ioapic_mask_all(void) {
     }
 }
 
-void lapic_init(void) {
-    uint32_t features = cpu_cpuid(1, 0).ecx;
-    uint64_t base = cpu_rdmsr(MSR_IA32_APIC_BASE);
-    if ((features & CPUID_1_ECX_X2APIC) != 0) {
-        cpu_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EN);
-        cpu_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EN | APIC_BASE_EXTD);
-    } else {
-        cpu_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EN);
-        lapic.page = mmio_map(base & APIC_BASE_ADDR_MASK & (BIT(40) - 1), LAPIC_PAGE_SIZE);
-        ASSERT(lapic.page != NULL);
-    }
+static void enable(bool x2apic) {
+    uint64_t base = cpu_rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EN;
+    cpu_wrmsr(MSR_IA32_APIC_BASE, base);
+    if (x2apic)
+        cpu_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD);
     reg_write(LAPIC_SVR, LAPIC_SVR_ENABLE | VECTOR_SPURIOUS);
     reg_write(LAPIC_TPR, 0);
     reg_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
@@ -84,6 +78,22 @@ void lapic_init(void) {
     reg_write(LAPIC_LVT_THERMAL, LAPIC_LVT_MASKED);
     reg_write(LAPIC_LVT_PMI, LAPIC_LVT_MASKED);
     reg_write(LAPIC_LVT_ERROR, LAPIC_LVT_MASKED);
+}
+
+static void enable_timer(void) {
+    uint32_t mode = lapic.deadline ? TIMER_DEADLINE : TIMER_ONESHOT;
+    reg_write(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_DIVIDE_1);
+    reg_write(LAPIC_LVT_TIMER, mode << LAPIC_LVT_TIMER_MODE_SHIFT | VECTOR_TIMER);
+}
+
+void lapic_init(void) {
+    uint32_t features = cpu_cpuid(1, 0).ecx;
+    bool x2apic = (features & CPUID_1_ECX_X2APIC) != 0;
+    if (!x2apic) {
+        lapic.page = mmio_map(cpu_rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_ADDR_MASK & (BIT(40) - 1), LAPIC_PAGE_SIZE);
+        ASSERT(lapic.page != NULL);
+    }
+    enable(x2apic);
     ioapic_mask_all();
     /* The legacy PIC must stay silent: mask all its lines. */
     io_out8(0x21, 0xff);
@@ -91,10 +101,48 @@ void lapic_init(void) {
     lapic.deadline = (features & CPUID_1_ECX_TSC_DEADLINE) != 0;
     if (!lapic.deadline)
         measure_count();
-    uint32_t mode = lapic.deadline ? TIMER_DEADLINE : TIMER_ONESHOT;
-    reg_write(LAPIC_LVT_TIMER, mode << LAPIC_LVT_TIMER_MODE_SHIFT | VECTOR_TIMER);
+    enable_timer();
     log_info("lapic: %s mode, timer by %s", lapic.page == NULL ? "x2APIC" : "xAPIC",
              lapic.deadline ? "TSC deadline" : "one-shot count");
+}
+
+void lapic_init_cpu(void) {
+    enable(lapic.page == NULL);
+    enable_timer();
+}
+
+uint32_t lapic_id(void) {
+    uint32_t id = reg_read(LAPIC_ID);
+    return lapic.page != NULL ? id >> LAPIC_ID_SHIFT : id;
+}
+
+static void send(uint32_t apic_id, uint32_t low) {
+    if (lapic.page == NULL) {
+        /* WRMSR to the x2APIC does not wait for earlier stores: the receiver must see them. SDM 10.12.3. */
+        __asm__ volatile("mfence; lfence" : : : "memory");
+        cpu_wrmsr(MSR_IA32_X2APIC_FIRST + LAPIC_ICR_LOW / 16, (uint64_t)apic_id << 32 | low);
+        return;
+    }
+    while ((reg_read(LAPIC_ICR_LOW) & LAPIC_ICR_PENDING) != 0)
+        cpu_pause();
+    reg_write(LAPIC_ICR_HIGH, apic_id << LAPIC_ID_SHIFT);
+    reg_write(LAPIC_ICR_LOW, low);
+}
+
+void lapic_send_ipi(uint32_t apic_id, uint8_t vector) {
+    send(apic_id, (uint32_t)LAPIC_ICR_ASSERT | vector);
+}
+
+void lapic_send_nmi(uint32_t apic_id) {
+    send(apic_id, (uint32_t)LAPIC_ICR_ASSERT | LAPIC_MODE_NMI << LAPIC_ICR_MODE_SHIFT);
+}
+
+void lapic_send_init(uint32_t apic_id) {
+    send(apic_id, (uint32_t)LAPIC_ICR_ASSERT | LAPIC_MODE_INIT << LAPIC_ICR_MODE_SHIFT);
+}
+
+void lapic_send_sipi(uint32_t apic_id, uint8_t page) {
+    send(apic_id, (uint32_t)LAPIC_ICR_ASSERT | LAPIC_MODE_SIPI << LAPIC_ICR_MODE_SHIFT | page);
 }
 
 void lapic_timer_arm(uint64_t deadline_ns) {

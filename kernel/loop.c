@@ -4,47 +4,44 @@
 #include "kernel/cpu.h"
 #include "kernel/lapic.h"
 #include "kernel/panic.h"
+#include "kernel/smp.h"
 #include "kernel/time.h"
 
-static struct {
-    struct loop_task task[LOOP_MAX_TASKS];
-    unsigned nr;
-    uint64_t idle_ns;
-} loop;
+#define IDLE_MAX_OTHERS_NS NSEC_PER_SEC /* they poll nothing: kicks and deadlines wake them */
 
 void loop_add(const struct loop_task *task) {
-    ASSERT(loop.nr < LOOP_MAX_TASKS);
-    loop.task[loop.nr++] = *task;
+    struct cpu_private *own = &this_cpu()->own;
+    ASSERT(own->nr_tasks < LOOP_MAX_TASKS);
+    own->task[own->nr_tasks++] = *task;
 }
 
-static uint64_t next_deadline(void) {
+static uint64_t next_deadline(const struct cpu_private *own) {
     uint64_t next = UINT64_MAX;
-    for (unsigned i = 0; i < loop.nr; i++)
-        if (loop.task[i].next_ns != NULL)
-            next = MIN(next, loop.task[i].next_ns());
+    for (unsigned i = 0; i < own->nr_tasks; i++)
+        if (own->task[i].next_ns != NULL)
+            next = MIN(next, own->task[i].next_ns());
     return next;
 }
 
-static void idle(void) {
+/* Interrupts are off up to the STI before HLT: a kick after the check is held pending and ends the halt at once. */
+static void idle(struct cpu *c) {
     uint64_t now = time_now_ns();
-    uint64_t deadline = MIN(next_deadline(), now + LOOP_IDLE_MAX_NS);
-    if (deadline <= now)
+    uint64_t deadline = MIN(next_deadline(&c->own), now + (c->id == 0 ? LOOP_IDLE_MAX_NS : IDLE_MAX_OTHERS_NS));
+    if (deadline <= now || smp_is_kicked())
         return;
     lapic_timer_arm(deadline);
     cpu_halt_until_interrupt();
-    loop.idle_ns += time_now_ns() - now;
-}
-
-uint64_t loop_idle_ns(void) {
-    return loop.idle_ns;
+    __atomic_store_n(&c->pub.idle_ns, c->pub.idle_ns + (time_now_ns() - now), __ATOMIC_RELAXED);
 }
 
 void loop_run(void) {
+    struct cpu *c = this_cpu();
     for (;;) {
-        bool busy = false;
-        for (unsigned i = 0; i < loop.nr; i++)
-            busy |= loop.task[i].poll();
+        smp_noticed();
+        bool busy = smp_poll();
+        for (unsigned i = 0; i < c->own.nr_tasks; i++)
+            busy |= c->own.task[i].poll();
         if (!busy)
-            idle();
+            idle(c);
     }
 }

@@ -14,14 +14,15 @@
 #define PTE_NX BIT(63)
 #define PTE_ADDR 0x000ffffffffff000ull
 
-#define MMIO_BASE 0xffff808000000000ull /* PML4 entry 257 */
+#define MMIO_BASE 0xffff808000000000ull  /* PML4 entry 257 */
+#define STACK_BASE 0xffff810000000000ull /* PML4 entry 258 */
 
 extern uint8_t kernel_start[];
 
 static struct {
     uint64_t *pml4;
     hpa_t root, kernel_pa;
-    uint64_t mmio_next;
+    uint64_t mmio_next, stack_next;
 } paging;
 
 static uint64_t *table_at(uint64_t entry) {
@@ -58,6 +59,7 @@ void paging_init(const struct boot_info *info) {
     paging.pml4 = phys_to_virt(info->pml4);
     paging.kernel_pa = info->kernel_pa;
     paging.mmio_next = MMIO_BASE;
+    paging.stack_next = STACK_BASE;
     paging.pml4[0] = 0;
     for (unsigned i = 0; cpu_stack_guard(i) != NULL; i++)
         unmap_guard(cpu_stack_guard(i));
@@ -83,6 +85,26 @@ volatile void *mmio_map(hpa_t pa, size_t len) {
         paging.mmio_next += PAGE_SIZE;
     }
     return (volatile void *)(va + (pa - first));
+}
+
+uint64_t paging_map_stack(uint64_t bytes) {
+    uint64_t va = paging.stack_next + PAGE_SIZE, top = va + bytes;
+    for (; va < top; va += PAGE_SIZE) {
+        uint64_t *e = leaf_entry(va, true);
+        hpa_t pa = e != NULL ? frames_alloc(0) : 0;
+        if (pa == 0)
+            return 0;
+        *e = pa | PTE_P | PTE_W | PTE_NX;
+    }
+    paging.stack_next = top;
+    return top;
+}
+
+bool paging_is_stack(uint64_t va) {
+    if (va < STACK_BASE || va >= paging.stack_next)
+        return false;
+    const uint64_t *e = leaf_entry(va, false);
+    return e != NULL && (*e & PTE_P) != 0;
 }
 
 static void audit_table(const uint64_t *table, unsigned shift, uint64_t rights, struct paging_audit *out) {

@@ -16,6 +16,10 @@ struct paging_audit {
 };
 
 void paging_init(const struct boot_info *info);
+/* paging_map_stack - a fresh stack with an unmapped page below it; bytes: multiple of 4 KiB. Returns its top, 0 when memory
+ * ran out. Never unmapped. Context: CPU 0.   paging_is_stack - is va inside such a stack (guard pages are not)? */
+uint64_t paging_map_stack(uint64_t bytes);
+bool paging_is_stack(uint64_t va);
 void paging_audit(struct paging_audit *out);
 hpa_t paging_root(void);
 /* paging_kernel_pa - physical address of an address in the kernel image. */

@@ -6,7 +6,9 @@
 
 #include "kernel/cpu.h"
 #include "kernel/io.h"
+#include "kernel/paging.h"
 #include "kernel/serial.h"
+#include "kernel/smp.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
 
@@ -22,7 +24,7 @@ static const char *const exception_names[] = {
 };
 
 extern const uint8_t kernel_start[], kernel_end[];
-static bool panicking;
+static uint32_t panicking; /* [a] CPU + 1 of the first */
 
 static void print(const char *fmt, ...) {
     char line[200];
@@ -40,30 +42,56 @@ static bool in_guard_page(uint64_t va) {
     return false;
 }
 
+static bool is_readable(uint64_t va) {
+    bool image = va >= (uint64_t)kernel_start && va < (uint64_t)kernel_end && !in_guard_page(va);
+    return image || paging_is_stack(va);
+}
+
 /* Words of the stack that point into the kernel's image are return addresses or close to it: `addr2line -e godwit.elf`. */
 static void print_stack(uint64_t rsp) {
     print("stack at %016lx:\r\n", (unsigned long)rsp);
-    if (rsp < (uint64_t)kernel_start || rsp >= (uint64_t)kernel_end || (rsp & 7) != 0 || in_guard_page(rsp)) {
+    if ((rsp & 7) != 0 || !is_readable(rsp)) {
         print("  not in the kernel's stacks, or below one (overflow)\r\n");
         return;
     }
     const uint64_t *word = (const uint64_t *)rsp;
-    for (unsigned i = 0; i < STACK_WORDS && (const uint8_t *)(word + i + 4) <= kernel_end; i += 4)
+    for (unsigned i = 0; i < STACK_WORDS && is_readable((uint64_t)(word + i + 3)); i += 4)
         print("  +%03x %016lx %016lx %016lx %016lx\r\n", i * 8, (unsigned long)word[i], (unsigned long)word[i + 1],
               (unsigned long)word[i + 2], (unsigned long)word[i + 3]);
 }
 
+/* The first CPU that panics reports; the others stop where they are, and it tells where that was. */
 static void begin(void) {
     __asm__ volatile("cli");
-    if (panicking) { /* a fault while printing: nothing more can be said safely */
-        cpu_reset();
+    uint32_t none = 0, self = cpu_id() + 1;
+    if (!__atomic_compare_exchange_n(&panicking, &none, self, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        if (none == self) /* a fault while printing: nothing more can be said safely */
+            cpu_reset();
+        for (;;) /* the other CPU's NMI comes */
+            cpu_pause();
     }
-    panicking = true;
-    print("\r\n*** godwit: panic ***\r\n");
+    smp_stop_others();
+    print("\r\n*** godwit: panic on CPU %u%s%s ***\r\n", cpu_id(), this_cpu()->pub.guest != NULL ? ", which runs VM " : "",
+          this_cpu()->pub.guest != NULL ? this_cpu()->pub.guest : "");
+}
+
+static void print_others(void) {
+    for (uint32_t i = 0; i < cpu_nr(); i++) {
+        const struct cpu_public *pub = &cpu_get(i)->pub;
+        if (i == cpu_id())
+            continue;
+        if (__atomic_load_n(&pub->stopped, __ATOMIC_ACQUIRE) == 0) {
+            print("CPU %u did not stop\r\n", i);
+            continue;
+        }
+        print("CPU %u stopped at rip %016lx rsp %016lx%s%s\r\n", i, (unsigned long)pub->panic_rip, (unsigned long)pub->panic_rsp,
+              pub->guest != NULL ? ", in VM " : "", pub->guest != NULL ? pub->guest : "");
+    }
 }
 
 static void finish(void) NORETURN;
 static void finish(void) {
+    print_others();
     print("*** the machine restarts in %d s ***\r\n", RESTART_DELAY_MS / 1000);
     uint64_t hz = time_tsc_hz() != 0 ? time_tsc_hz() : ASSUMED_TSC_HZ;
     for (uint64_t end = cpu_rdtsc() + hz / 1000 * RESTART_DELAY_MS; cpu_rdtsc() < end;)

@@ -4,6 +4,7 @@
 #include "kernel/cpu.h"
 #include "kernel/lapic.h"
 #include "kernel/panic.h"
+#include "kernel/smp.h"
 
 /* The one place where root mode may fault: the rdmsr in trap_probe_rdmsr. */
 extern const uint8_t probe_rdmsr_at[], probe_rdmsr_after[];
@@ -31,8 +32,10 @@ void trap_handle(struct trap_frame *f) {
         f->rsi = 0;
         return;
     }
-    if (f->vector == VECTOR_NMI)
-        return; /* spurious NMIs (watchdogs of the platform) are not ours to act upon */
+    if (f->vector == VECTOR_NMI) {
+        smp_on_nmi(f->rip, f->rsp);
+        return;
+    }
     if (f->vector < NR_EXCEPTIONS)
         panic_trap(f);
     if (f->vector != VECTOR_SPURIOUS)

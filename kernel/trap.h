@@ -14,6 +14,7 @@ struct trap_frame {
 };
 
 #define VECTOR_TIMER 0xf0u
+#define VECTOR_KICK 0xf1u /* kernel/smp.h: another CPU wants this one to look around */
 #define VECTOR_SPURIOUS 0xffu
 
 void trap_handle(struct trap_frame *f);

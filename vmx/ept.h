@@ -33,6 +33,7 @@ struct ept {
     bool ad;         /* accessed and dirty flags on */
     bool huge;       /* 1 GiB leaves allowed */
     uint64_t tables; /* pages in use */
+    uint64_t generation; /* [a] counts changes after which translations must be invalidated; the changer's caller counts */
 };
 
 result_t ept_init(struct ept *e, const struct ept_mem *mem, bool ad, bool huge) MUST_CHECK;

@@ -74,8 +74,10 @@ static enum exit_action reflect_debug(struct vcpu *v, uint32_t info) {
 
 static enum exit_action on_exception_or_nmi(struct vcpu *v) {
     uint32_t info = vmcs_read_32(VMCS_EXIT_INTR_INFO);
-    if ((info & VMX_INTR_TYPE_MASK) == VMX_INTR_TYPE_NMI)
-        return EXIT_ACTION_RESUME; /* the machine's own NMI; nothing here uses them */
+    if ((info & VMX_INTR_TYPE_MASK) == VMX_INTR_TYPE_NMI) {
+        __asm__ volatile("int $2"); /* to trap_handle; its IRET ends the blocking of NMIs that the exit left (SDM 27.1) */
+        return EXIT_ACTION_RESUME;
+    }
     /* #DB and #AC are intercepted only because delivering them can loop for ever inside one entry; they go on to the guest. */
     if ((info & VMX_INTR_VECTOR) == VECTOR_AC) {
         vcpu_inject_exception(v, VECTOR_AC, true, 0);
@@ -86,10 +88,11 @@ static enum exit_action on_exception_or_nmi(struct vcpu *v) {
     return exit_crash(v, "the machine raised exception %u (18 is a machine check) while the guest ran", info & VMX_INTR_VECTOR);
 }
 
+/* Acknowledged by the exit: the idle timer's, or another CPU's kick. */
 static enum exit_action on_external_interrupt(struct vcpu *v) {
-    (void)v; /* acknowledged by the exit; it was the idle timer's */
     if ((vmcs_read_32(VMCS_EXIT_INTR_INFO) & VMX_INTR_VECTOR) != VECTOR_SPURIOUS)
         lapic_eoi();
+    v->recheck = true;
     return EXIT_ACTION_RESUME;
 }
 
@@ -129,6 +132,13 @@ static enum exit_action on_vmcall(struct vcpu *v) {
     v->regs[REG_RAX] = kernel ? enosys : eperm;
     vcpu_skip_instruction(v);
     return EXIT_ACTION_RESUME;
+}
+
+/* PAUSE-loop exiting: the guest has spun for a while (vcpu_vmcs.c), its lock holder may be waiting for this CPU. */
+static enum exit_action on_pause(struct vcpu *v) {
+    vcpu_skip_instruction(v);
+    v->recheck = true;
+    return EXIT_ACTION_YIELD;
 }
 
 static enum exit_action on_skip(struct vcpu *v) {
@@ -248,7 +258,7 @@ static enum exit_action (*const handlers[NR_EXIT_REASONS])(struct vcpu *v) = {
     [EXIT_MWAIT] = on_undefined,          /* MONITOR/MWAIT are hidden */
     [EXIT_MTF] = on_impossible,           /* not used */
     [EXIT_MONITOR] = on_undefined,
-    [EXIT_PAUSE] = on_impossible,         /* not intercepted with one vCPU */
+    [EXIT_PAUSE] = on_pause,
     [EXIT_ENTRY_MACHINE_CHECK] = on_impossible,
     [EXIT_TPR_BELOW] = on_impossible,     /* no TPR shadow */
     [EXIT_APIC_ACCESS] = on_impossible,   /* no virtual APIC page */

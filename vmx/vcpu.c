@@ -10,14 +10,14 @@
 #include "kernel/hw/msr_regs.h"
 #include "kernel/hw/vmx_regs.h"
 #include "kernel/panic.h"
+#include "kernel/percpu.h"
 #include "vmx/vcpu_priv.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx_caps.h"
 
-/* The vCPU whose VMCS is current and whose FPU, debug and syscall registers are in this CPU. */
-static struct vcpu *current;
-/* VPIDs in use, one bit each; 0 is the hypervisor's. A host has fewer VMs than bits. */
-static uint64_t vpids = 1;
+/* VPIDs in use, one bit each; 0 is the hypervisor's. Context: CPU 0. */
+#define NR_VPIDS 2048u
+static uint64_t vpids[NR_VPIDS / 64] = {1};
 
 /* MSRs that the guest reads and writes without an exit: they are in the VMCS or switched by vcpu_make_current. */
 static const uint32_t direct_msrs[] = {
@@ -46,6 +46,26 @@ static result_t allocate(struct vcpu *v) {
     return OK;
 }
 
+static uint16_t vpid_take(void) {
+    for (unsigned w = 0; w < ARRAY_LEN(vpids); w++) {
+        if (~vpids[w] == 0)
+            continue;
+        unsigned bit = (unsigned)__builtin_ctzll(~vpids[w]);
+        vpids[w] |= BIT(bit);
+        return (uint16_t)(w * 64 + bit);
+    }
+    return 0;
+}
+
+/* The vCPU whose VMCS is current and whose FPU, debug and syscall registers are in this CPU. */
+static struct vcpu *current(void) {
+    return this_cpu()->own.vmx_current;
+}
+
+bool vcpu_is_here(const struct vcpu *v) {
+    return current() == v;
+}
+
 result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, struct ept *ept, struct dirty_log *dirty) {
     if (allocate(v) != OK) {
         vcpu_destroy(v);
@@ -55,9 +75,10 @@ result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, stru
     v->ctx = ctx;
     v->ept = ept;
     v->dirty = dirty;
-    ASSERT(~vpids != 0);
-    v->vpid = (uint16_t)__builtin_ctzll(~vpids);
-    vpids |= BIT(v->vpid);
+    v->loaded_cpu = VCPU_NOT_LOADED;
+    v->last_cpu = VCPU_NOT_LOADED;
+    v->vpid = vpid_take();
+    ASSERT(v->vpid != 0); /* a host has fewer vCPUs than VPIDs */
     uint8_t *bitmap = phys_to_virt(v->msr_bitmap);
     memset(bitmap, 0xff, PAGE_SIZE);
     for (size_t i = 0; i < ARRAY_LEN(direct_msrs); i++)
@@ -68,20 +89,17 @@ result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, stru
     v->preemption_shift = (uint8_t)vmx_get_caps()->preemption_shift;
     v->xcr0 = 1;
     v->dr6 = 0xffff0ff0;
+    /* The EPT root and the VPID may have served an earlier vCPU, on any CPU: the first load on each invalidates. SDM 28.4.3.3,
+     * 28.4.3.4 (guidelines for INVVPID, INVEPT). */
     vcpu_make_current(v);
     vcpu_setup_vmcs(v);
-    /* The EPT root and the VPID may have served an earlier vCPU. SDM 28.4.3.3, 28.4.3.4 (guidelines for INVVPID, INVEPT). */
-    vcpu_flush_ept(v);
-    vcpu_flush_linear(v);
     return OK;
 }
 
 void vcpu_destroy(struct vcpu *v) {
-    if (current == v) {
+    if (v->vmcs != 0 && vcpu_is_here(v))
         vcpu_put();
-    }
-    if (v->vpid != 0)
-        vpids &= ~BIT(v->vpid);
+    vpids[v->vpid / 64] &= v->vpid != 0 ? ~BIT(v->vpid % 64) : UINT64_MAX;
     if (v->vmcs != 0)
         frames_free(v->vmcs, 0);
     if (v->msr_bitmap != 0)
@@ -178,24 +196,42 @@ static void registers_load(struct vcpu *v) {
 }
 
 void vcpu_put(void) {
-    if (current == NULL)
+    struct vcpu *v = current();
+    if (v == NULL)
         return;
-    registers_save(current);
-    ASSERT(vmcs_clear(current->vmcs));
-    current->launched = false;
-    current = NULL;
+    registers_save(v);
+    ASSERT(vmcs_clear(v->vmcs));
+    v->launched = false;
+    this_cpu()->own.vmx_current = NULL;
+    __atomic_store_n(&v->loaded_cpu, VCPU_NOT_LOADED, __ATOMIC_SEQ_CST); /* all of it is in memory: another CPU may load it */
+}
+
+/* Coming from another CPU, translations that this CPU kept from an earlier visit are stale: the guest may have changed its
+ * page tables, and invalidated them, over there. */
+static void arrive(struct vcpu *v) {
+    v->last_cpu = (int32_t)cpu_id();
+    vcpu_setup_host();
+    vcpu_flush_ept(v);
+    vcpu_flush_linear(v);
 }
 
 void vcpu_make_current(struct vcpu *v) {
-    if (current == v)
-        return;
-    vcpu_put();
-    ASSERT(vmcs_load(v->vmcs));
-    current = v;
-    registers_load(v);
+    if (current() != v) {
+        vcpu_put();
+        ASSERT(vcpu_loaded_on(v) == VCPU_NOT_LOADED);
+        ASSERT(vmcs_load(v->vmcs));
+        this_cpu()->own.vmx_current = v;
+        __atomic_store_n(&v->loaded_cpu, (int32_t)cpu_id(), __ATOMIC_SEQ_CST);
+        registers_load(v);
+        if (v->last_cpu != (int32_t)cpu_id())
+            arrive(v);
+    }
+    if (v->flushed_generation != __atomic_load_n(&v->ept->generation, __ATOMIC_ACQUIRE))
+        vcpu_flush_ept(v);
 }
 
 void vcpu_set_tsc_offset(struct vcpu *v, uint64_t offset) {
+    v->tsc_offset = offset;
     vcpu_make_current(v);
     vmcs_write_64(VMCS_TSC_OFFSET, offset);
 }
@@ -214,6 +250,7 @@ static void invept(uint64_t type, uint64_t eptp) {
 
 void vcpu_flush_ept(struct vcpu *v) {
     enum { SINGLE_CONTEXT = 1, ALL_CONTEXTS = 2 };
+    v->flushed_generation = __atomic_load_n(&v->ept->generation, __ATOMIC_ACQUIRE);
     invept(vmx_get_caps()->invept_single ? SINGLE_CONTEXT : ALL_CONTEXTS, ept_pointer(v->ept));
 }
 

@@ -4,7 +4,9 @@
  * - vcpu_get_state / vcpu_set_state: all architectural state, for snapshots (vcpu_state.h).
  * - vcpu_inject_exception, vcpu_skip_instruction: for the upper layer's handlers.
  * - struct vcpu_ops: what the upper layer answers. Handlers run inside vcpu_run, between exit and entry.
- * Context: the CPU that runs the vCPU. Upward calls go through vcpu_ops only (design section 2).
+ * Context: the CPU that runs the vCPU. A vCPU is loaded on at most one CPU: what exits leave in a CPU (VMCS cache, FPU, debug
+ * and syscall registers) stays there until vcpu_put or until another vCPU is loaded. While the VM runs, only the vCPU's home
+ * CPU loads it; while it does not, only CPU 0 (guest/vm_sched.h keeps that). Upward calls go through vcpu_ops only.
  * Source: SDM Vol. 3C, chapters 25 "VMX Non-Root Operation" to 27 "VM Exits". */
 #ifndef VMX_VCPU_H
 #define VMX_VCPU_H
@@ -33,6 +35,7 @@ struct vcpu_ops {
     /* false: #GP(0) into the guest. */
     bool (*rdmsr)(void *ctx, uint32_t msr, uint64_t *value);
     bool (*wrmsr)(void *ctx, uint32_t msr, uint64_t value);
+    void (*take_requests)(void *ctx); /* what other CPUs sent: interrupts, INIT, SIPI (vcpu_state.h carries the latter out) */
     unsigned (*pending)(void *ctx);  /* VCPU_PENDING_*: what could be delivered */
     int (*irq_accept)(void *ctx);    /* acknowledge it: vector, or -1 after all */
     bool (*nmi_accept)(void *ctx);   /* take a pending NMI */
@@ -46,14 +49,19 @@ struct vcpu_ops {
 
 /* Why vcpu_run came back. */
 enum vcpu_stop {
-    VCPU_STOP_SLICE = 1, /* the time is up, or a stop was requested */
+    VCPU_STOP_SLICE = 1, /* the time is up, a stop was requested, or this CPU is wanted (smp_is_kicked) */
+    VCPU_STOP_YIELD,     /* it spins in a PAUSE loop */
     VCPU_STOP_HALTED,    /* HLT with nothing to deliver: run again when an interrupt is pending */
     VCPU_STOP_CRASHED    /* triple fault or something that cannot be emulated; v->crash says what */
 };
 
 #define VCPU_XSAVE_BYTES 4096
+#define VCPU_NOT_LOADED (-1)
+
+enum vcpu_activity { VCPU_ACTIVE = 0, VCPU_HALTED, VCPU_WAIT_SIPI };
 
 struct vcpu {
+    /* Legend: [a] atomic, any CPU; [r] written by the CPU that runs it, read by any; the rest: the CPU that has it loaded. */
     uint64_t regs[NR_REGS]; /* first member: vcpu_enter.S knows; RSP is in the VMCS */
     uint64_t cr2;           /* valid while the vCPU is not loaded */
     const struct vcpu_ops *ops;
@@ -61,9 +69,12 @@ struct vcpu {
     hpa_t vmcs;
     struct ept *ept;
     struct dirty_log *dirty;
+    int32_t loaded_cpu; /* [a] CPU whose registers hold it, or VCPU_NOT_LOADED */
+    int32_t last_cpu;   /* where it was loaded last: translations of another CPU are stale */
+    uint64_t flushed_generation; /* of ept->generation, when this CPU's translations were last invalidated */
     bool launched;
-    bool halted;
-    bool stop_request;  /* leave vcpu_run at the next opportunity */
+    uint8_t activity;   /* enum vcpu_activity */
+    bool stop_request;  /* [a] leave vcpu_run at the next opportunity */
     bool recheck;       /* interrupts or timers may have changed since the last look */
     bool pml_on;
     bool event_queued;  /* the VMCS's entry-interruption field holds an event for the next entry */
@@ -77,15 +88,18 @@ struct vcpu {
     uint64_t dr[4], dr6;
     uint64_t msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
     uint8_t *xsave;     /* VCPU_XSAVE_BYTES, 64-byte aligned; valid while the vCPU is not loaded */
-    uint64_t nr_exits;
+    uint64_t nr_exits;        /* [r] */
+    uint64_t tsc_offset;      /* guest TSC = host TSC + this */
     uint64_t last_exit_tsc;   /* host TSC when vcpu_run last came back */
     uint64_t first_entry_tsc; /* host TSC right before the first entry that succeeded, or when a halted vCPU first got the
                                  CPU and went on waiting; 0 until then */
     struct reason crash;
 };
 
-/* vmx_init - read capabilities and enter VMX operation on this CPU. The reason is kept for vmx_status. */
+/* vmx_init - read capabilities and enter VMX operation on CPU 0. The reason is kept for vmx_status. */
 result_t vmx_init(struct reason *why) MUST_CHECK;
+/* vmx_init_cpu - VMX operation on another CPU: on it, while CPU 0 waits. ERR_UNSUPP: its capabilities differ from CPU 0's. */
+result_t vmx_init_cpu(struct reason *why) MUST_CHECK;
 /* vmx_status - OK, or why there is no VT-x here. */
 result_t vmx_status(struct reason *why) MUST_CHECK;
 const struct vmx_caps *vmx_get_caps(void);
@@ -98,8 +112,19 @@ void vcpu_destroy(struct vcpu *v);
 enum vcpu_stop vcpu_run(struct vcpu *v, uint64_t slice_end_tsc);
 /* vcpu_set_tsc_offset - guest TSC = host TSC + offset, from the next entry on. */
 void vcpu_set_tsc_offset(struct vcpu *v, uint64_t offset);
-/* vcpu_flush_ept - after leaves changed. */
+/* vcpu_set_pause_exiting - let a PAUSE loop end its stay (VCPU_STOP_YIELD): of use with several vCPUs. */
+void vcpu_set_pause_exiting(struct vcpu *v, bool on);
+/* vcpu_flush_ept - this CPU's translations through v's EPT, after leaves changed. Others are the caller's business. */
 void vcpu_flush_ept(struct vcpu *v);
+/* vcpu_is_here - is it loaded on this CPU?   vcpu_loaded_on - on which CPU, or VCPU_NOT_LOADED. */
+bool vcpu_is_here(const struct vcpu *v);
+static inline int32_t vcpu_loaded_on(const struct vcpu *v) {
+    return __atomic_load_n(&v->loaded_cpu, __ATOMIC_SEQ_CST);
+}
+/* vcpu_request_stop - from any CPU; the caller kicks the CPU it runs on. */
+static inline void vcpu_request_stop(struct vcpu *v) {
+    __atomic_store_n(&v->stop_request, true, __ATOMIC_SEQ_CST);
+}
 /* vcpu_pml_enable / vcpu_pml_drain - the CPU's page-modification log into v->dirty. */
 void vcpu_pml_enable(struct vcpu *v, bool on);
 void vcpu_pml_drain(struct vcpu *v);
@@ -111,5 +136,7 @@ void vcpu_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint3
 uint64_t vcpu_read_cr4(struct vcpu *v);
 /* vcpu_make_current - VMPTRLD, and guest registers that exits leave in the CPU (FPU, syscall MSRs) become this vCPU's. */
 void vcpu_make_current(struct vcpu *v);
+/* vcpu_put - the registers of the vCPU that is loaded on this CPU, if any, go to its record; none is loaded then. */
+void vcpu_put(void);
 
 #endif

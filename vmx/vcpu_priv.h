@@ -14,7 +14,7 @@
 #define VCPU_INTERCEPTED_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 
 void vcpu_setup_vmcs(struct vcpu *v); /* VMCS current */
-void vcpu_put(void);                  /* save the current vCPU's registers and VMCS; none is current then */
+void vcpu_setup_host(void);           /* host state of this CPU; VMCS current */
 /* vcpu_flush_linear - after paging registers changed without the guest's own MOV. */
 void vcpu_flush_linear(const struct vcpu *v);
 uint64_t vcpu_enter(struct vcpu *v, bool launched);
@@ -37,7 +37,7 @@ static inline bool vcpu_xcr0_is_valid(uint64_t value, uint64_t allowed) {
 enum exit_action {
     EXIT_ACTION_RESUME = 0, /* enter again */
     EXIT_ACTION_HALT,
-    EXIT_ACTION_SLICE,
+    EXIT_ACTION_YIELD, /* the guest spins: somebody else may have the CPU */
     EXIT_ACTION_CRASH
 };
 /* exit_dispatch - the handler of this exit reason. */

@@ -7,6 +7,7 @@
 #include "kernel/cpu.h"
 #include "kernel/hw/vmx_regs.h"
 #include "kernel/io.h"
+#include "kernel/smp.h"
 #include "vmx/vcpu_priv.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx_caps.h"
@@ -59,6 +60,8 @@ static void deliver_events(struct vcpu *v, unsigned pending) {
 }
 
 static bool can_wake(struct vcpu *v, unsigned pending) {
+    if (v->activity == VCPU_WAIT_SIPI) /* NMIs and interrupts wait until it has started. SDM 8.4.2 */
+        return false;
     bool nmi = (pending & VCPU_PENDING_NMI) != 0 && (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & VMX_BLOCKING_NMI) == 0;
     return v->event_queued || nmi ||
            ((pending & VCPU_PENDING_IRQ) != 0 && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0);
@@ -79,18 +82,19 @@ static enum vcpu_stop prepare_entry(struct vcpu *v) {
         v->ops->run_timers(v->ctx);
         next_timer = v->ops->next_timer_tsc(v->ctx);
     }
-    if (v->stop_request || now >= v->slice_end) {
-        v->stop_request = false;
+    if (smp_is_wanted() || __atomic_load_n(&v->stop_request, __ATOMIC_SEQ_CST) || now >= v->slice_end) {
+        __atomic_store_n(&v->stop_request, false, __ATOMIC_SEQ_CST);
         v->recheck = true;
         return VCPU_STOP_SLICE;
     }
+    v->ops->take_requests(v->ctx);
     unsigned pending = v->ops->pending(v->ctx);
-    if (v->halted) {
+    if (v->activity != VCPU_ACTIVE) {
         if (!can_wake(v, pending)) {
             v->recheck = true;
             return VCPU_STOP_HALTED;
         }
-        v->halted = false;
+        v->activity = VCPU_ACTIVE;
     }
     if (pending != 0 || v->window_irq || v->window_nmi)
         deliver_events(v, pending);
@@ -143,12 +147,11 @@ static enum vcpu_stop run_slice(struct vcpu *v) {
         case EXIT_ACTION_RESUME:
             break;
         case EXIT_ACTION_HALT:
-            v->halted = true;
+            v->activity = VCPU_HALTED;
             v->recheck = true;
             break;
-        case EXIT_ACTION_SLICE:
-            v->recheck = true;
-            break;
+        case EXIT_ACTION_YIELD:
+            return VCPU_STOP_YIELD;
         case EXIT_ACTION_CRASH:
             return VCPU_STOP_CRASHED;
         }

@@ -6,6 +6,7 @@
 #include "kernel/cpu.h"
 #include "kernel/hw/msr_regs.h"
 #include "kernel/hw/vmx_regs.h"
+#include "kernel/panic.h"
 #include "vmx/vcpu_priv.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx_caps.h"
@@ -96,7 +97,7 @@ void vcpu_get_state(struct vcpu *v, struct vcpu_state *s) {
         s->event_error = vmcs_read_32(VMCS_ENTRY_ERROR_CODE);
         s->event_len = vmcs_read_32(VMCS_ENTRY_INSN_LEN);
     }
-    s->halted = v->halted;
+    s->activity = v->activity;
     s->cr2 = v->cr2;
     memcpy(s->dr, v->dr, sizeof s->dr);
     s->dr6 = v->dr6;
@@ -176,7 +177,7 @@ result_t vcpu_set_state(struct vcpu *v, const struct vcpu_state *s, struct reaso
     vcpu_put(); /* whoever was current keeps its registers; ours are then loaded from the structure */
     memcpy(v->regs, s->regs, sizeof v->regs);
     v->event_queued = (s->event_info & VMX_INTR_VALID) != 0;
-    v->halted = s->halted;
+    v->activity = s->activity;
     v->cr2 = s->cr2;
     memcpy(v->dr, s->dr, sizeof v->dr);
     v->dr6 = s->dr6;
@@ -221,4 +222,37 @@ void vcpu_state_reset(struct vcpu_state *s) {
     s->xsave[24] = 0x80;
     s->xsave[25] = 0x1f;
     s->xsave[512] = 3;
+}
+
+void vcpu_take_init(struct vcpu *v) {
+    struct vcpu_state old, fresh;
+    vcpu_get_state(v, &old);
+    vcpu_state_reset(&fresh);
+    fresh.cr0 = (old.cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
+    fresh.pat = old.pat;
+    fresh.sysenter_cs = old.sysenter_cs;
+    fresh.sysenter_esp = old.sysenter_esp;
+    fresh.sysenter_eip = old.sysenter_eip;
+    fresh.star = old.star;
+    fresh.lstar = old.lstar;
+    fresh.cstar = old.cstar;
+    fresh.fmask = old.fmask;
+    fresh.kernel_gs_base = old.kernel_gs_base;
+    fresh.tsc_aux = old.tsc_aux;
+    fresh.xcr0 = old.xcr0;
+    memcpy(fresh.xsave, old.xsave, sizeof fresh.xsave);
+    fresh.activity = VCPU_WAIT_SIPI;
+    result_t r = vcpu_set_state(v, &fresh, NULL);
+    ASSERT(r == OK);
+    v->recheck = true;
+}
+
+void vcpu_take_sipi(struct vcpu *v, uint8_t vector) {
+    if (v->activity != VCPU_WAIT_SIPI)
+        return;
+    vcpu_make_current(v);
+    vmcs_write_16(VMCS_GUEST_CS_SEL, (uint16_t)(vector << 8));
+    vmcs_write_nat(VMCS_GUEST_CS_BASE, (uint64_t)vector << 12);
+    vmcs_write_nat(VMCS_GUEST_RIP, 0);
+    v->activity = VCPU_ACTIVE;
 }

@@ -30,7 +30,7 @@ struct vcpu_state {
     uint64_t pending_debug;
     uint32_t interruptibility;
     uint32_t event_info, event_error, event_len; /* an event whose delivery an exit interrupted; info bit 31 = valid */
-    bool halted;
+    uint8_t activity; /* enum vcpu_activity */
     uint64_t xcr0;
     uint8_t xsave[VCPU_XSAVE_BYTES]; /* standard (non-compacted) XSAVE format */
 };
@@ -41,5 +41,11 @@ result_t vcpu_set_state(struct vcpu *v, const struct vcpu_state *s, struct reaso
 
 /* vcpu_state_reset - the state after RESET, SDM Vol. 3A table 9-1 "IA-32 Processor States Following Power-up, Reset, or INIT". */
 void vcpu_state_reset(struct vcpu_state *s);
+
+/* vcpu_take_init - INIT: registers as that table says (FPU and most MSRs keep their values), and the vCPU waits for SIPI.
+ * vcpu_take_sipi - it starts in real mode at vector << 12; nothing happens unless it waits.
+ * Context: the CPU that runs the vCPU. */
+void vcpu_take_init(struct vcpu *v);
+void vcpu_take_sipi(struct vcpu *v, uint8_t vector);
 
 #endif

@@ -3,9 +3,14 @@
 #include "kernel/cpu.h"
 #include "kernel/hw/msr_regs.h"
 #include "kernel/hw/vmx_regs.h"
+#include "kernel/percpu.h"
 #include "vmx/vcpu_priv.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx_caps.h"
+
+/* TSC ticks: PAUSEs closer than the gap are one loop, which exits after the window. SDM 25.1.3. */
+#define PLE_GAP 128u
+#define PLE_WINDOW 4096u
 
 extern const uint8_t vcpu_exit_point[];
 
@@ -17,7 +22,7 @@ static void setup_controls(struct vcpu *v) {
     } words[] = {
         {VMCS_PIN_CTLS, caps->pin},
         {VMCS_PROC_CTLS, caps->proc & ~(VMX_PROC_CR3_LOAD | VMX_PROC_CR3_STORE)},
-        {VMCS_PROC_CTLS2, caps->proc2},
+        {VMCS_PROC_CTLS2, caps->proc2 & ~VMX_PROC2_PAUSE_LOOP},
         {VMCS_EXIT_CTLS, caps->exit},
         {VMCS_ENTRY_CTLS, caps->entry},
         {VMCS_EXCEPTION_BITMAP, VCPU_INTERCEPTED_EXCEPTIONS},
@@ -49,9 +54,13 @@ static void setup_controls(struct vcpu *v) {
     vmcs_write_nat(VMCS_CR4_MASK, VCPU_CR4_OWNED | ~caps->cr4_fixed1);
     if (caps->vpid)
         vmcs_write_16(VMCS_VPID, v->vpid);
+    if (caps->pause_loop) {
+        vmcs_write_32(VMCS_PLE_GAP, PLE_GAP);
+        vmcs_write_32(VMCS_PLE_WINDOW, PLE_WINDOW);
+    }
 }
 
-static void setup_host(void) {
+void vcpu_setup_host(void) {
     const struct {
         vmcs_16_t field;
         uint16_t value;
@@ -69,7 +78,7 @@ static void setup_host(void) {
         {VMCS_HOST_CR3, cpu_read_cr3()},
         {VMCS_HOST_CR4, cpu_read_cr4()},
         {VMCS_HOST_FS_BASE, 0},
-        {VMCS_HOST_GS_BASE, 0},
+        {VMCS_HOST_GS_BASE, (uint64_t)this_cpu()},
         {VMCS_HOST_TR_BASE, cpu_tss_base()},
         {VMCS_HOST_GDTR_BASE, cpu_gdt_base()},
         {VMCS_HOST_IDTR_BASE, cpu_idt_base()},
@@ -86,5 +95,13 @@ static void setup_host(void) {
 
 void vcpu_setup_vmcs(struct vcpu *v) {
     setup_controls(v);
-    setup_host();
+    vcpu_setup_host();
+}
+
+void vcpu_set_pause_exiting(struct vcpu *v, bool on) {
+    if (!vmx_get_caps()->pause_loop)
+        return;
+    vcpu_make_current(v);
+    uint32_t ctls = vmcs_read_32(VMCS_PROC_CTLS2) & ~VMX_PROC2_PAUSE_LOOP;
+    vmcs_write_32(VMCS_PROC_CTLS2, ctls | (on ? VMX_PROC2_PAUSE_LOOP : 0));
 }

@@ -2,6 +2,7 @@
 #include "vmx/vmx_caps.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "kernel/cpu.h"
 #include "kernel/hw/msr_regs.h"
@@ -37,6 +38,7 @@ static const struct control proc2_controls[] = {
     {VMX_PROC2_UNRESTRICTED, true, "unrestricted guest", "guests in real mode and without paging"},
     {VMX_PROC2_VPID, false, "VPID", "TLB entries survive exits"},
     {VMX_PROC2_RDTSCP, false, "RDTSCP", "the guest's RDTSCP"},
+    {VMX_PROC2_PAUSE_LOOP, false, "PAUSE-loop exiting", "a spinning vCPU gives its CPU to the lock's holder"},
     {VMX_PROC2_INVPCID, false, "INVPCID", "the guest's INVPCID"},
     {VMX_PROC2_WBINVD, false, "WBINVD exiting", "a guest cannot stall the machine by flushing caches"},
 };
@@ -102,7 +104,8 @@ result_t vmx_caps_read(struct vmx_caps *out, struct reason *why) {
     result_t r = check_enabled(why);
     if (r != OK)
         return r;
-    struct vmx_caps caps = {.revision = 0};
+    struct vmx_caps caps;
+    memset(&caps, 0, sizeof caps); /* padding too: capabilities of two CPUs are compared */
     uint64_t basic = cpu_rdmsr(MSR_IA32_VMX_BASIC);
     caps.revision = (uint32_t)(basic & VMX_BASIC_REVISION_MASK);
     bool exact = (basic & VMX_BASIC_TRUE_CTLS) != 0;
@@ -131,6 +134,7 @@ result_t vmx_caps_read(struct vmx_caps *out, struct reason *why) {
         caps.proc2 &= ~VMX_PROC2_VPID; /* a VPID that cannot be flushed is of no use */
     caps.vpid = (caps.proc2 & VMX_PROC2_VPID) != 0;
     caps.rdtscp = (caps.proc2 & VMX_PROC2_RDTSCP) != 0;
+    caps.pause_loop = (caps.proc2 & VMX_PROC2_PAUSE_LOOP) != 0;
     caps.invpcid = (caps.proc2 & VMX_PROC2_INVPCID) != 0;
     caps.preemption_timer = true;
     caps.cr0_fixed0 = cpu_rdmsr(MSR_IA32_VMX_CR0_FIXED0);
@@ -153,6 +157,7 @@ void vmx_caps_report(const struct vmx_caps *caps, void (*line)(void *ctx, const 
         {"VPID", caps->vpid, "every exit empties the TLB"},
         {"RDTSCP", caps->rdtscp, "guests are not shown RDTSCP"},
         {"INVPCID", caps->invpcid, "guests are not shown INVPCID"},
+        {"PAUSE-loop exiting", caps->pause_loop, "spinning vCPUs keep their CPU until the end of their slice"},
         {"TSC scaling", caps->tsc_scaling, "guests move only between hosts of one TSC frequency"},
     };
     char text[128];

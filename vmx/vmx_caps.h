@@ -14,7 +14,7 @@ struct vmx_caps {
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
     uint32_t preemption_shift; /* the timer counts at TSC >> this */
     bool ept_ad, ept_1g, pml, vpid, invept_single, invvpid_single;
-    bool preemption_timer, rdtscp, invpcid, tsc_scaling;
+    bool preemption_timer, rdtscp, invpcid, tsc_scaling, pause_loop;
 };
 
 /* vmx_caps_read - ERR_NODEV with a one-line reason (no VT-x, locked off by the firmware, missing control and why it is needed). */

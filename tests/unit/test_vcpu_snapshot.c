@@ -30,7 +30,7 @@ static void fill(struct vcpu_state *s) {
     s->interruptibility = 1;
     s->event_info = 0x80000000u | 0x300 | 14 | 0x800;
     s->event_len = 3;
-    s->halted = true;
+    s->activity = VCPU_HALTED;
 }
 
 static size_t save(struct vcpu_state *s, uint8_t *buf) {
@@ -88,7 +88,7 @@ static void test_vcpu_snapshot_holds_every_field(void **unused) {
     assert_int_equal(copy.event_info, state.event_info);
     assert_int_equal(copy.event_error, state.event_error);
     assert_int_equal(copy.interruptibility, state.interruptibility);
-    assert_true(copy.halted);
+    assert_true(copy.activity == VCPU_HALTED);
 }
 
 static void test_vcpu_snapshot_refuses_what_hardware_cannot_hold(void **unused) {
