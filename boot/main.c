@@ -34,11 +34,12 @@ void kernel_main(const struct boot_info *info) {
     main_init_migration();                             /* listen for guests that come */
     main_define_vms(info);                             /* the configured VMs, and where their files are */
     main_init_console(info);                           /* prompt */
+    loop_add(&(struct loop_task){"vm", vm_poll, vm_next_ns});
+    loop_add(&(struct loop_task){"vm ends", vm_housekeep, NULL});
     loop_add(&(struct loop_task){"log", log_poll, NULL});
     loop_add(&(struct loop_task){"serial", serial_poll, serial_next_ns});
     loop_add(&(struct loop_task){"net", net_poll, net_next_timeout_ns});
     loop_add(&(struct loop_task){"migration", migration_poll, NULL});
     loop_add(&(struct loop_task){"console", main_poll_console, NULL});
-    loop_add(&(struct loop_task){"vm", vm_poll, vm_next_ns});
     loop_run();
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* main_cpus.c - what every CPU but the first does: VT-x, then vCPUs. */
 #include "boot/main.h"
+#include "guest/vm_run.h"
 #include "kernel/log.h"
+#include "kernel/loop.h"
 #include "kernel/smp.h"
 #include "vmx/vcpu.h"
 
@@ -10,7 +12,8 @@ static struct reason vmx_refusal; /* of the CPU that comes up; CPU 0 waits meanw
 static void cpu_up(struct cpu *c) {
     (void)c;
     vmx_refusal.text[0] = '\0';
-    (void)!vmx_init_cpu(&vmx_refusal);
+    if (vmx_init_cpu(&vmx_refusal) == OK)
+        loop_add(&(struct loop_task){"vm", vm_poll, vm_next_ns});
 }
 
 static void cpu_counted(struct cpu *c) {

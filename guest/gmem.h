@@ -6,7 +6,7 @@
  * - gmem_read / gmem_write / gmem_zero: bounds-checked copies; writes mark the pages dirty.
  * - gmem_page: read-only view of one page (migration, digests).   - gmem_page_rw: writable view, marks it dirty.
  * - gmem_dirty: the hypervisor's own writes since the last gmem_dirty_take, one bit per page (NULL: not recorded).
- * Context: the CPU that owns the VM. */
+ * Context: any CPU that works for the VM; the dirty bits are atomic. */
 #ifndef GUEST_GMEM_H
 #define GUEST_GMEM_H
 
@@ -42,8 +42,9 @@ static inline const uint8_t *gmem_page(const struct gmem *g, uint64_t index) {
 }
 
 static inline void gmem_mark_dirty(struct gmem *g, uint64_t index) {
-    if (g->dirty != NULL)
-        g->dirty[index >> 6] |= BIT(index & 63);
+    uint64_t *dirty = __atomic_load_n(&g->dirty, __ATOMIC_RELAXED);
+    if (dirty != NULL)
+        __atomic_fetch_or(&dirty[index >> 6], BIT(index & 63), __ATOMIC_RELAXED);
 }
 
 static inline uint8_t *gmem_page_rw(struct gmem *g, uint64_t index) {

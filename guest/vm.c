@@ -25,6 +25,7 @@ static struct {
     bool used, defined;
     struct vm *live;
 } slots[MAX_VMS];
+static unsigned slots_used; /* of them, the highest number ever used + 1 */
 
 static const char *const state_names[VM_NR_STATES] = {
     [VM_INVALID] = "invalid", [VM_STOPPED] = "stopped",   [VM_RUNNING] = "running",  [VM_PAUSED] = "paused",
@@ -52,9 +53,25 @@ const char *dirty_method_str(enum dirty_method m) {
     return m < ARRAY_LEN(names) ? names[m] : "unknown";
 }
 
+/* All at the same time; the time it takes does not depend on how many there are. */
+static void stop_vcpus(struct vm *vm) {
+    uint64_t start = time_now_ns();
+    sched_close(vm);
+    vm->pause_ns = time_now_ns() - start;
+}
+
 void vm_set_state(struct vm *vm, enum vm_state s) {
     ASSERT(s < VM_NR_STATES && (legal_next[vm->state] & BIT(s)) != 0);
-    vm->state = s;
+    bool ran = vm->state == VM_RUNNING;
+    __atomic_store_n(&vm->state, s, __ATOMIC_SEQ_CST);
+    if (s == VM_RUNNING)
+        sched_open(vm);
+    else if (ran)
+        stop_vcpus(vm);
+}
+
+uint64_t vm_pause_latency_ns(const struct vm *vm) {
+    return vm->pause_ns;
 }
 
 enum vm_state vm_get_state(const struct vm *vm) {
@@ -93,6 +110,31 @@ struct vm *vm_find(const char *name) {
     return i < 0 ? NULL : slots[i].live;
 }
 
+bool vm_vcpu_info(struct vm *vm, unsigned index, struct vm_vcpu_info *out) {
+    static const char *const activities[] = {
+        [VCPU_ACTIVE] = "active", [VCPU_HALTED] = "halted", [VCPU_WAIT_SIPI] = "wait-for-SIPI"};
+    if (index >= vm->spec.nr_vcpus)
+        return false;
+    const struct vm_cpu *c = &vm->cpu[index];
+    *out = (struct vm_vcpu_info){
+        .cpu = vm_may_run(vm) ? __atomic_load_n(&c->sched.home, __ATOMIC_RELAXED) : -1,
+        .activity = activities[__atomic_load_n(&c->vcpu.activity, __ATOMIC_RELAXED)],
+        .run_ns = time_tsc_to_ns(__atomic_load_n(&c->sched.run_tsc, __ATOMIC_RELAXED)),
+        .wait_ns = time_tsc_to_ns(__atomic_load_n(&c->sched.wait_tsc, __ATOMIC_RELAXED)),
+        .exits = __atomic_load_n(&c->vcpu.nr_exits, __ATOMIC_RELAXED),
+    };
+    return true;
+}
+
+static void sum_vcpus(struct vm *vm, struct vm_info *out) {
+    struct vm_vcpu_info one;
+    for (unsigned i = 0; vm_vcpu_info(vm, i, &one); i++) {
+        out->run_ns += one.run_ns;
+        out->wait_ns += one.wait_ns;
+        out->exits += one.exits;
+    }
+}
+
 bool vm_iterate(unsigned index, struct vm_info *out) {
     for (unsigned i = 0; i < MAX_VMS; i++) {
         if (!slots[i].used || index-- != 0)
@@ -104,8 +146,7 @@ bool vm_iterate(unsigned index, struct vm_info *out) {
         if (vm != NULL) {
             out->state = vm->state;
             out->guest_ns = vclock_ns(&vm->clock);
-            out->run_ns = time_tsc_to_ns(vm->run_tsc);
-            out->exits = vm->vcpu.nr_exits;
+            sum_vcpus(vm, out);
         }
         return true;
     }
@@ -125,9 +166,9 @@ static bool name_is_valid(const char *name) {
 static result_t check_spec(const struct vm_spec *spec, struct reason *why) {
     if (spec->name[0] == '\0' || memchr(spec->name, '\0', VM_NAME_LEN) == NULL || !name_is_valid(spec->name))
         return reason_set(why, ERR_INVAL, "a VM needs a name of 1 to %d letters, digits, '-', '_' and '.'", VM_NAME_LEN - 1);
-    if (spec->nr_vcpus != 1)
-        return reason_set(why, ERR_UNSUPP, "VM %s asks for %u vCPUs; this version runs guests with 1 vCPU", spec->name,
-                          (unsigned)spec->nr_vcpus);
+    if (spec->nr_vcpus == 0 || spec->nr_vcpus > VM_MAX_VCPUS)
+        return reason_set(why, ERR_UNSUPP, "VM %s asks for %u vCPUs; a guest has 1 to %u", spec->name, (unsigned)spec->nr_vcpus,
+                          VM_MAX_VCPUS);
     return OK;
 }
 
@@ -147,18 +188,34 @@ result_t vm_define(const struct vm_spec *spec, struct reason *why) {
 
 static void release(struct vm *vm) {
     vm_platform_destroy(vm);
-    vcpu_destroy(&vm->vcpu);
+    for (unsigned i = 0; vm->cpu != NULL && i < vm->spec.nr_vcpus; i++)
+        vcpu_destroy(&vm->cpu[i].vcpu);
     vm_memory_destroy(vm);
+    free(vm->cpu);
     free(vm);
+}
+
+static result_t create_vcpus(struct vm *vm, struct reason *why) {
+    vm->cpu = calloc(vm->spec.nr_vcpus, sizeof *vm->cpu);
+    result_t r = vm->cpu == NULL ? fail(ERR_NOMEM) : OK;
+    for (unsigned i = 0; i < vm->spec.nr_vcpus && r == OK; i++) {
+        struct vm_cpu *c = &vm->cpu[i];
+        c->vm = vm;
+        c->index = i;
+        c->sched.home = SCHED_NO_CPU;
+        r = vcpu_create(&c->vcpu, &vm_vcpu_ops, c, &vm->ept, &vm->dirty);
+        if (r == OK)
+            vcpu_set_pause_exiting(&c->vcpu, vm->spec.nr_vcpus > 1);
+    }
+    if (r != OK)
+        reason_set(why, r, "VM %s: no memory for its %u vCPUs", vm->spec.name, (unsigned)vm->spec.nr_vcpus);
+    return r;
 }
 
 static result_t build(struct vm *vm, struct reason *why) {
     result_t r = vm_memory_create(vm, why);
-    if (r == OK) {
-        r = vcpu_create(&vm->vcpu, &vm_vcpu_ops, vm, &vm->ept, &vm->dirty);
-        if (r != OK)
-            reason_set(why, r, "VM %s: no memory for its vCPU", vm->spec.name);
-    }
+    if (r == OK)
+        r = create_vcpus(vm, why);
     if (r == OK)
         r = vm_platform_create(vm, why);
     return r;
@@ -182,6 +239,7 @@ result_t vm_create(const struct vm_spec *spec, enum vm_state state, struct vm **
         return reason_set(why, ERR_NOMEM, "VM %s: no memory for the machine's data", spec->name);
     vm->spec = *spec;
     vm->state = state;
+    vm->lock = (struct spinlock)SPINLOCK("vm", LOCK_RANK_VM);
     r = build(vm, why);
     if (r != OK) {
         release(vm);
@@ -191,6 +249,7 @@ result_t vm_create(const struct vm_spec *spec, enum vm_state state, struct vm **
         slots[i].spec = *spec;
     slots[i].used = true;
     slots[i].live = vm;
+    slots_used = MAX(slots_used, (unsigned)i + 1);
     *out = vm;
     return OK;
 }
@@ -200,6 +259,9 @@ void vm_destroy(struct vm *vm) {
     ASSERT(i >= 0 && slots[i].live == vm);
     slots[i].live = NULL;
     slots[i].used = slots[i].defined;
+    __atomic_store_n(&vm->ending, VM_ENDING_POWER_OFF, __ATOMIC_SEQ_CST); /* whatever its state: no vCPU enters it again */
+    sched_close(vm);
+    sched_forget();
     release(vm);
 }
 
@@ -224,8 +286,8 @@ result_t vm_boot(const char *name, struct reason *why) {
         return r;
     }
     vm_set_state(vm, VM_RUNNING);
-    log_info("vm %s: started, %lu MiB, CPU baseline %s", name, (unsigned long)(vm->spec.memory_bytes / MIB),
-             cpu_baseline_str(vm->spec.cpu));
+    log_info("vm %s: started, %lu MiB, %u vCPUs, CPU baseline %s", name, (unsigned long)(vm->spec.memory_bytes / MIB),
+             (unsigned)vm->spec.nr_vcpus, cpu_baseline_str(vm->spec.cpu));
     return OK;
 }
 
@@ -236,7 +298,7 @@ static result_t wrong_state(const struct vm *vm, const char *what, struct reason
 result_t vm_pause(struct vm *vm, struct reason *why) {
     if (vm->state != VM_RUNNING)
         return wrong_state(vm, "paused", why);
-    if (vm->reset_request || vm->power_off_request)
+    if (!vm_may_run(vm))
         return reason_set(why, ERR_BUSY, "VM %s cannot be paused: the guest has just ended its machine", vm->spec.name);
     vm_set_state(vm, VM_PAUSED);
     return OK;
@@ -261,6 +323,10 @@ result_t vm_stop(const char *name, struct reason *why) {
     return OK;
 }
 
+unsigned vm_slots_used(void) {
+    return slots_used;
+}
+
 struct vm *vm_slot(unsigned index) {
     return index < MAX_VMS ? slots[index].live : NULL;
 }
@@ -273,11 +339,17 @@ static bool console_is_held(const struct vm *vm) {
 size_t vm_console_read(struct vm *vm, char *buf, size_t cap) {
     if (console_is_held(vm))
         return 0;
-    return vuart_drain(&vm->uart, buf, cap);
+    vm_lock(vm);
+    size_t n = vuart_drain(&vm->uart, buf, cap);
+    vm_unlock(vm);
+    return n;
 }
 
 size_t vm_console_write(struct vm *vm, const char *buf, size_t len) {
     if (console_is_held(vm))
         return 0;
-    return vuart_receive(&vm->uart, buf, len);
+    vm_lock(vm);
+    size_t n = vuart_receive(&vm->uart, buf, len);
+    vm_unlock(vm);
+    return n;
 }

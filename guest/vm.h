@@ -4,7 +4,7 @@
  * - vm_load_boot: kernel and initrd into memory, vCPU at the entry point. vm_start, vm_pause, vm_resume, vm_stop.
  * - vm_gmem: its memory; vm_dirty_*: which pages were written; vm_section_*: everything else that is state.
  * A VM is its memory plus its sections (design section 1.2).
- * Context: CPU 0's loop. A hosted test of migration links its own fake of this interface. */
+ * Context: CPU 0's loop; the vCPUs run on any CPU (vm_sched.h). A hosted test of migration links its own fake of this interface. */
 #ifndef GUEST_VM_H
 #define GUEST_VM_H
 
@@ -18,6 +18,7 @@ struct vm;
 #define VM_CMDLINE_LEN 1024
 #define VM_UUID_LEN 16
 #define VM_CPU_FEATURE_WORDS 16
+#define VM_MAX_VCPUS 32u
 
 enum vm_state {
     VM_INVALID = 0,
@@ -71,11 +72,18 @@ struct vm_info {
     uint64_t memory_bytes;
     uint32_t nr_vcpus;
     uint64_t guest_ns; /* guest time since its TSC was 0 */
-    uint64_t run_ns;   /* CPU time consumed on this host */
+    uint64_t run_ns;   /* CPU time consumed on this host, all vCPUs */
+    uint64_t wait_ns;  /* time in which vCPUs could have run and had no CPU */
     uint64_t exits;
     struct vm *vm;     /* NULL when VM_STOPPED */
 };
 bool vm_iterate(unsigned index, struct vm_info *out); /* false past the end */
+struct vm_vcpu_info {
+    int32_t cpu; /* the host's CPU where it is queued; -1: it does not run */
+    const char *activity;
+    uint64_t run_ns, wait_ns, exits;
+};
+bool vm_vcpu_info(struct vm *vm, unsigned index, struct vm_vcpu_info *out); /* false past the last vCPU */
 struct vm *vm_find(const char *name);                 /* live ones only; NULL when none */
 enum vm_state vm_get_state(const struct vm *vm);
 /* vm_set_state - migration's transitions (INCOMING -> RUNNING is vm_activate's alone); asserts a legal edge. */
@@ -100,7 +108,8 @@ struct vm_section {
     const char *name;
 };
 #define VM_SECTION_MAX_BYTES (64ul * KIB)
-bool vm_section_iterate(unsigned index, struct vm_section *out); /* false past the end; the same list for every VM */
+/* vm_section_iterate - false past the end; the same list for every VM with so many vCPUs, each of which has a section. */
+bool vm_section_iterate(uint32_t nr_vcpus, unsigned index, struct vm_section *out);
 /* vm_section_save - only while not running. vm_section_load - only VM_INCOMING; ERR_VERSION, ERR_CORRUPT with a reason. */
 result_t vm_section_save(struct vm *vm, uint16_t id, uint8_t *buf, size_t cap, size_t *used) MUST_CHECK;
 result_t vm_section_load(struct vm *vm, uint16_t id, uint16_t version, const uint8_t *buf, size_t len,
@@ -112,10 +121,12 @@ result_t vm_host_check_features(const uint32_t words[VM_CPU_FEATURE_WORDS], stru
 uint64_t vm_tsc_hz(const struct vm *vm);
 result_t vm_host_check_tsc_hz(uint64_t hz, struct reason *why) MUST_CHECK;
 
-/* vm_pause_time_ns - host time (time_now_ns) of the last VM exit before the pause.
+/* vm_pause_time_ns - host time (time_now_ns) of the last VM exit of any vCPU before the pause.
+ * vm_pause_latency_ns - how long the last pause took, from the request until no vCPU ran any more.
  * vm_activate - VM_INCOMING -> VM_RUNNING with its clocks advanced by blackout_ns; all sections must be loaded.
  * vm_first_entry_ns - host time of the first VM entry after vm_activate, 0 until it happened. */
 uint64_t vm_pause_time_ns(const struct vm *vm);
+uint64_t vm_pause_latency_ns(const struct vm *vm);
 result_t vm_activate(struct vm *vm, uint64_t blackout_ns, struct reason *why) MUST_CHECK;
 uint64_t vm_first_entry_ns(const struct vm *vm);
 

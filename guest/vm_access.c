@@ -12,7 +12,7 @@
 #define RFLAGS_DF BIT(10)
 
 struct access {
-    struct vm *vm;
+    struct vm_cpu *cpu;
     gpa_t fault_gpa;
     struct gwalk_regs walk;
 };
@@ -44,35 +44,50 @@ static struct gwalk_regs walk_regs(void) {
     };
 }
 
-static uint64_t device_read(struct vm *vm, gpa_t gpa, unsigned size) {
-    if (virq_owns_gpa(&vm->irq, gpa))
-        return virq_mmio_read(&vm->irq, gpa, size);
-    return bus_mmio_read(&vm->bus, gpa, size);
+static struct vlapic *lapic_of(const struct vm_cpu *c) {
+    return &c->vm->irq.lapic[c->index];
 }
 
-static void device_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t value) {
-    if (virq_owns_gpa(&vm->irq, gpa))
-        virq_mmio_write(&vm->irq, gpa, size, value);
-    else
-        bus_mmio_write(&vm->bus, gpa, size, value);
+/* The page of the vCPU's own local APIC: nobody else reaches it, so it needs no lock. */
+static bool is_own_lapic(const struct vm_cpu *c, gpa_t gpa) {
+    return (gpa & ~(gpa_t)(LAPIC_PAGE_SIZE - 1)) == lapic_of(c)->mmio_base;
+}
+
+static uint64_t device_read(struct vm_cpu *c, gpa_t gpa, unsigned size) {
+    if (is_own_lapic(c, gpa))
+        return vlapic_mmio_read(lapic_of(c), (uint32_t)gpa & (LAPIC_PAGE_SIZE - 1), size);
+    vm_lock(c->vm);
+    uint64_t value = bus_mmio_read(&c->vm->bus, gpa, size);
+    vm_unlock(c->vm);
+    return value;
+}
+
+static void device_write(struct vm_cpu *c, gpa_t gpa, unsigned size, uint64_t value) {
+    if (is_own_lapic(c, gpa)) {
+        vlapic_mmio_write(lapic_of(c), (uint32_t)gpa & (LAPIC_PAGE_SIZE - 1), size, value);
+        return;
+    }
+    vm_lock(c->vm);
+    bus_mmio_write(&c->vm->bus, gpa, size, value);
+    vm_unlock(c->vm);
 }
 
 /* RAM or device; an access that crosses out of RAM is a device access and reads as ones. */
-static uint64_t any_read(struct vm *vm, gpa_t gpa, unsigned size) {
+static uint64_t any_read(struct vm_cpu *c, gpa_t gpa, unsigned size) {
     uint64_t value = 0;
-    if (gmem_read(&vm->mem, gpa, &value, size) == OK)
+    if (gmem_read(&c->vm->mem, gpa, &value, size) == OK)
         return value;
-    return device_read(vm, gpa, size);
+    return device_read(c, gpa, size);
 }
 
-static void any_write(struct vm *vm, gpa_t gpa, unsigned size, uint64_t value) {
-    if (gmem_write(&vm->mem, gpa, &value, size) != OK)
-        device_write(vm, gpa, size, value);
+static void any_write(struct vm_cpu *c, gpa_t gpa, unsigned size, uint64_t value) {
+    if (gmem_write(&c->vm->mem, gpa, &value, size) != OK)
+        device_write(c, gpa, size, value);
 }
 
 static result_t place_gpa(struct access *a, const struct mmio_insn *insn, enum mmio_place place, uint64_t offset, gpa_t *gpa) {
     enum mmio_segment segment = place == MMIO_PLACE_DEST ? MMIO_ES : (enum mmio_segment)insn->segment;
-    return gwalk_translate(&a->vm->mem, &a->walk, segment_base(segment) + offset, gpa);
+    return gwalk_translate(&a->cpu->vm->mem, &a->walk, segment_base(segment) + offset, gpa);
 }
 
 struct insn_access {
@@ -83,26 +98,26 @@ struct insn_access {
 static result_t insn_read(void *ctx, enum mmio_place place, uint64_t offset, unsigned size, uint64_t *value) {
     struct insn_access *ia = ctx;
     if (place == MMIO_PLACE_FAULT) {
-        *value = device_read(ia->a.vm, ia->a.fault_gpa, size);
+        *value = device_read(ia->a.cpu, ia->a.fault_gpa, size);
         return OK;
     }
     gpa_t gpa;
     result_t r = place_gpa(&ia->a, &ia->insn, place, offset, &gpa);
     if (r == OK)
-        *value = any_read(ia->a.vm, gpa, size);
+        *value = any_read(ia->a.cpu, gpa, size);
     return r;
 }
 
 static result_t insn_write(void *ctx, enum mmio_place place, uint64_t offset, unsigned size, uint64_t value) {
     struct insn_access *ia = ctx;
     if (place == MMIO_PLACE_FAULT) {
-        device_write(ia->a.vm, ia->a.fault_gpa, size, value);
+        device_write(ia->a.cpu, ia->a.fault_gpa, size, value);
         return OK;
     }
     gpa_t gpa;
     result_t r = place_gpa(&ia->a, &ia->insn, place, offset, &gpa);
     if (r == OK)
-        any_write(ia->a.vm, gpa, size, value);
+        any_write(ia->a.cpu, gpa, size, value);
     return r;
 }
 
@@ -115,8 +130,8 @@ static enum mmio_mode code_mode(const struct gwalk_regs *walk) {
 
 bool vm_emulate_mmio(void *ctx, struct vcpu *v, gpa_t gpa, bool write) {
     (void)write;
-    struct insn_access ia = {.a = {.vm = ctx, .fault_gpa = gpa, .walk = walk_regs()}};
-    struct vm *vm = ia.a.vm;
+    struct insn_access ia = {.a = {.cpu = ctx, .fault_gpa = gpa, .walk = walk_regs()}};
+    struct vm *vm = ia.a.cpu->vm;
     uint64_t rip = vmcs_read_nat(VMCS_GUEST_RIP);
     uint8_t bytes[GWALK_FETCH_BYTES];
     unsigned n;
@@ -144,7 +159,7 @@ bool vm_emulate_mmio(void *ctx, struct vcpu *v, gpa_t gpa, bool write) {
 /* Exit qualification: size 2:0, direction 3 (1 = in), REP 5, port 31:16. Instruction information: address size 9:7.
  * One element per exit: RIP stays until RCX is used up. SDM 27.2.1, table 27-5; 27.2.5, table 27-14. */
 bool vm_emulate_string_io(void *ctx, struct vcpu *v, uint64_t qualification) {
-    struct vm *vm = ctx;
+    struct vm_cpu *c = ctx;
     unsigned size = (unsigned)(qualification & 7) + 1;
     bool in = (qualification & BIT(3)) != 0, rep = (qualification & BIT(5)) != 0;
     uint16_t port = (uint16_t)(qualification >> 16);
@@ -154,13 +169,12 @@ bool vm_emulate_string_io(void *ctx, struct vcpu *v, uint64_t qualification) {
     if (!rep || (v->regs[REG_RCX] & mask) != 0) {
         struct gwalk_regs walk = walk_regs();
         gpa_t gpa;
-        if (gwalk_translate(&vm->mem, &walk, vmcs_read_nat(VMCS_GUEST_LINEAR_ADDRESS), &gpa) != OK)
+        if (gwalk_translate(&c->vm->mem, &walk, vmcs_read_nat(VMCS_GUEST_LINEAR_ADDRESS), &gpa) != OK)
             return false;
         if (in)
-            any_write(vm, gpa, size, bus_pio_read(&vm->bus, port, size));
+            any_write(c, gpa, size, v->ops->pio_read(c, port, size));
         else
-            bus_pio_write(&vm->bus, port, size, (uint32_t)any_read(vm, gpa, size));
-        vm_touch_port(vm, port);
+            v->ops->pio_write(c, port, size, (uint32_t)any_read(c, gpa, size));
         uint64_t step = (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_DF) != 0 ? -(uint64_t)size : size;
         *index = (*index & ~mask) | ((*index + step) & mask);
         if (rep)

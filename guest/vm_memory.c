@@ -71,6 +71,7 @@ result_t vm_memory_create(struct vm *vm, struct reason *why) {
 void vm_memory_destroy(struct vm *vm) {
     if (vm->dirty.mode != DIRTY_MODE_OFF)
         dirty_stop(&vm->dirty);
+    dirty_release(&vm->dirty);
     ept_exit(&vm->ept);
     for (uint64_t i = 0; vm->mem.chunk != NULL && i < vm->mem.nr_chunks; i++)
         if (vm->mem.chunk[i] != NULL)
@@ -94,6 +95,12 @@ static enum dirty_method choose_method(const struct vm *vm, enum dirty_method m)
     return m;
 }
 
+/* Every CPU forgets its translations: those with a vCPU of this VM now, the others when one is loaded there again. */
+static void invalidate(struct vm *vm) {
+    __atomic_fetch_add(&vm->ept.generation, 1, __ATOMIC_SEQ_CST);
+    sched_on_loaded(vm, vcpu_flush_ept);
+}
+
 result_t vm_dirty_start(struct vm *vm, enum dirty_method m, struct reason *why) {
     static const enum dirty_mode modes[] = {
         [DIRTY_PML] = DIRTY_MODE_PML, [DIRTY_DBIT] = DIRTY_MODE_DBIT, [DIRTY_WP] = DIRTY_MODE_WP};
@@ -103,29 +110,31 @@ result_t vm_dirty_start(struct vm *vm, enum dirty_method m, struct reason *why) 
         return reason_set(why, ERR_UNSUPP, "dirty logging by %s was asked for, this CPU has no %s; use dirty=auto or dirty=wp",
                           dirty_method_str(m), m == DIRTY_PML ? "page-modification logging" : "EPT dirty bits");
     result_t r = dirty_start(&vm->dirty, &vm->ept, modes[m], vm->mem.low_bytes / PAGE_SIZE, vm->mem.nr_pages);
-    if (r != OK)
-        vcpu_flush_ept(&vm->vcpu); /* leaves were split and joined again */
-    if (r != OK)
+    if (r != OK) { /* leaves were split and joined again */
+        invalidate(vm);
+        dirty_release(&vm->dirty);
         return reason_set(why, r, "VM %s: dirty logging cannot start (%s)", vm->spec.name, result_str(r));
+    }
     for (uint64_t w = 0; w < vm->mem.nr_pages / 64; w++)
         vm->hv_dirty[w] = 0;
-    vm->mem.dirty = vm->hv_dirty;
+    __atomic_store_n(&vm->mem.dirty, vm->hv_dirty, __ATOMIC_RELEASE);
     vm->dirty_method = m;
-    vcpu_pml_enable(&vm->vcpu, m == DIRTY_PML);
-    vcpu_flush_ept(&vm->vcpu);
+    sched_on_loaded(vm, vcpu_sync_dirty_log); /* before arming: a page whose flag is cleared must be logged when it is set */
+    dirty_arm(&vm->dirty);
+    invalidate(vm);
     return OK;
 }
 
 uint64_t vm_dirty_collect(struct vm *vm, uint64_t *bitmap) {
-    vcpu_pml_drain(&vm->vcpu);
+    sched_on_loaded(vm, vcpu_pml_drain);
     uint64_t fresh = dirty_collect(&vm->dirty, bitmap);
-    vcpu_flush_ept(&vm->vcpu);
+    invalidate(vm);
     for (uint64_t w = 0; w < vm->mem.nr_pages / 64; w++) {
-        if (vm->hv_dirty[w] == 0)
+        if (__atomic_load_n(&vm->hv_dirty[w], __ATOMIC_RELAXED) == 0)
             continue;
-        fresh += (uint64_t)__builtin_popcountll(vm->hv_dirty[w] & ~bitmap[w]);
-        bitmap[w] |= vm->hv_dirty[w];
-        vm->hv_dirty[w] = 0;
+        uint64_t bits = __atomic_exchange_n(&vm->hv_dirty[w], 0, __ATOMIC_SEQ_CST);
+        fresh += (uint64_t)__builtin_popcountll(bits & ~bitmap[w]);
+        bitmap[w] |= bits;
     }
     return fresh;
 }
@@ -133,10 +142,11 @@ uint64_t vm_dirty_collect(struct vm *vm, uint64_t *bitmap) {
 void vm_dirty_stop(struct vm *vm) {
     if (vm->dirty.mode == DIRTY_MODE_OFF)
         return;
-    vcpu_pml_enable(&vm->vcpu, false);
+    __atomic_store_n(&vm->mem.dirty, NULL, __ATOMIC_RELEASE);
     dirty_stop(&vm->dirty);
-    vcpu_flush_ept(&vm->vcpu);
-    vm->mem.dirty = NULL;
+    sched_on_loaded(vm, vcpu_sync_dirty_log);
+    invalidate(vm); /* after this nobody walks a replaced table or is in a handler that has looked at the log */
+    dirty_release(&vm->dirty);
     vm->dirty_method = DIRTY_INVALID;
 }
 

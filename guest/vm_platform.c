@@ -20,20 +20,26 @@ static uint64_t read_guest_tsc(const struct vclock *c) {
     return cpu_rdtsc() + c->tsc_offset;
 }
 
+void vm_end(struct vm *vm, enum vm_ending why) {
+    uint32_t none = VM_ENDING_NO;
+    __atomic_compare_exchange_n(&vm->ending, &none, why, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++) {
+        vcpu_request_stop(&vm->cpu[i].vcpu);
+        sched_kick(vm, i);
+    }
+    sched_kick_housekeeper();
+}
+
 static void on_reset(void *ctx) {
-    struct vm *vm = ctx;
-    vm->reset_request = true;
-    vm->vcpu.stop_request = true;
+    vm_end(ctx, VM_ENDING_RESET);
 }
 
 static void on_power_off(void *ctx) {
-    struct vm *vm = ctx;
-    vm->power_off_request = true;
-    vm->vcpu.stop_request = true;
+    vm_end(ctx, VM_ENDING_POWER_OFF);
 }
 
-void vm_apply_tsc_offset(struct vm *vm) {
-    vcpu_set_tsc_offset(&vm->vcpu, vm->clock.tsc_offset + vm->irq.lapic[0].tsc_adjust);
+void vm_apply_tsc_offset(struct vm_cpu *c) {
+    vcpu_set_tsc_offset(&c->vcpu, c->vm->clock.tsc_offset + c->vm->irq.lapic[c->index].tsc_adjust);
 }
 
 static result_t attach_all(struct vm *vm) {
@@ -52,19 +58,27 @@ static result_t attach_all(struct vm *vm) {
 }
 
 static bool on_kvm_read(void *ctx, uint32_t msr, uint64_t *value) {
-    struct vm *vm = ctx;
-    return vkvmclock_read_msr(&vm->kvmclock, 0, msr, value) == OK;
+    struct vm_cpu *c = ctx;
+    vm_lock(c->vm);
+    result_t r = vkvmclock_read_msr(&c->vm->kvmclock, c->index, msr, value);
+    vm_unlock(c->vm);
+    return r == OK;
 }
 
 static bool on_kvm_write(void *ctx, uint32_t msr, uint64_t value) {
-    struct vm *vm = ctx;
-    return vkvmclock_write_msr(&vm->kvmclock, 0, msr, value) == OK;
+    struct vm_cpu *c = ctx;
+    vm_lock(c->vm);
+    result_t r = vkvmclock_write_msr(&c->vm->kvmclock, c->index, msr, value);
+    vm_unlock(c->vm);
+    return r == OK;
 }
 
 static void on_tsc_adjust(void *ctx, uint64_t adjust) {
-    struct vm *vm = ctx;
-    vkvmclock_set_tsc_adjust(&vm->kvmclock, 0, adjust);
-    vm_apply_tsc_offset(vm);
+    struct vm_cpu *c = ctx;
+    vm_lock(c->vm);
+    vkvmclock_set_tsc_adjust(&c->vm->kvmclock, c->index, adjust);
+    vm_unlock(c->vm);
+    vm_apply_tsc_offset(c);
 }
 
 static void host_cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4]) {
@@ -92,9 +106,12 @@ static result_t create_cpu(struct vm *vm, struct reason *why) {
     result_t r = vcpuid_build(&vm->cpuid, &config, &host, why);
     if (r != OK)
         return r;
-    const struct vmsr_ops ops = {
-        .ctx = vm, .set_tsc_adjust = on_tsc_adjust, .kvm_read = on_kvm_read, .kvm_write = on_kvm_write};
-    vmsr_init(&vm->msr, &vm->cpuid, &vm->irq.lapic[0], &ops);
+    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++) {
+        struct vm_cpu *c = &vm->cpu[i];
+        const struct vmsr_ops ops = {
+            .ctx = c, .set_tsc_adjust = on_tsc_adjust, .kvm_read = on_kvm_read, .kvm_write = on_kvm_write};
+        vmsr_init(&c->msr, &vm->cpuid, &vm->irq.lapic[i], &ops);
+    }
     return OK;
 }
 
@@ -121,7 +138,8 @@ result_t vm_platform_create(struct vm *vm, struct reason *why) {
     if (r != OK)
         return r;
     vm->device_timers_stale = true;
-    vm_apply_tsc_offset(vm);
+    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++)
+        vm_apply_tsc_offset(&vm->cpu[i]);
     return OK;
 }
 
@@ -156,28 +174,41 @@ void vm_platform_destroy(struct vm *vm) {
 }
 
 /* Ports whose accesses can move a timer: PIT and port 0x61, CMOS, the PM block. The PIC, UART and delay ports cannot. */
-void vm_touch_port(struct vm *vm, uint16_t port) {
+void vm_touch_port(struct vm_cpu *c, uint16_t port) {
     bool legacy = (port >= 0x40 && port <= 0x43) || port == 0x61 || port == 0x70 || port == 0x71;
     bool pm = port >= 0x600 && port < 0x640;
-    if (legacy || pm)
-        vm->device_timers_stale = true;
+    if (!legacy && !pm)
+        return;
+    __atomic_store_n(&c->vm->device_timers_stale, true, __ATOMIC_RELEASE);
+    if (c->index != 0)
+        sched_kick(c->vm, 0);
 }
 
-uint64_t vm_next_event_tsc(struct vm *vm) {
-    if (vm->device_timers_stale) {
-        vm->device_timers_stale = false;
+static uint64_t device_next_tsc(struct vm *vm) {
+    if (__atomic_load_n(&vm->device_timers_stale, __ATOMIC_ACQUIRE)) {
+        vm_lock(vm);
+        __atomic_store_n(&vm->device_timers_stale, false, __ATOMIC_RELAXED);
         uint64_t ns = MIN(MIN(vpit_next_event(&vm->pit), vrtc_next_event(&vm->rtc)), vpm_next_event(&vm->pm));
         vm->device_next_tsc = vclock_ns_to_tsc(&vm->clock, ns);
+        vm_unlock(vm);
     }
-    return MIN(vm->device_next_tsc, virq_next_event_tsc(&vm->irq));
+    return vm->device_next_tsc;
 }
 
-void vm_run_events(struct vm *vm) {
-    virq_run(&vm->irq);
-    if (vclock_tsc(&vm->clock) < vm->device_next_tsc)
+uint64_t vm_next_event_tsc(struct vm_cpu *c) {
+    uint64_t own = vlapic_next_event_tsc(&c->vm->irq.lapic[c->index]);
+    return c->index == 0 ? MIN(own, device_next_tsc(c->vm)) : own;
+}
+
+void vm_run_events(struct vm_cpu *c) {
+    struct vm *vm = c->vm;
+    vlapic_run(&vm->irq.lapic[c->index]);
+    if (c->index != 0 || vclock_tsc(&vm->clock) < vm->device_next_tsc)
         return;
+    vm_lock(vm);
     vpit_run(&vm->pit);
     vrtc_run(&vm->rtc);
     vpm_run(&vm->pm);
-    vm->device_timers_stale = true;
+    vm_unlock(vm);
+    __atomic_store_n(&vm->device_timers_stale, true, __ATOMIC_RELEASE);
 }

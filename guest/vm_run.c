@@ -2,8 +2,9 @@
 /* vm_run.c - time slices, and what a guest asked for its whole machine: reset, power-off; or a crash. */
 #include "guest/vm_run.h"
 
+#include <string.h>
+
 #include "guest/vm_priv.h"
-#include "kernel/io.h"
 #include "kernel/log.h"
 #include "kernel/time.h"
 #include "vmx/vmcs.h"
@@ -14,22 +15,23 @@ static void dump_line(const char *text) {
     log_error("  %s", text);
 }
 
-/* The VM stays for inspection; only it stops. */
+/* The VM stays for inspection; only it stops, all its vCPUs where they are. */
 static void crash(struct vm *vm) {
     vm_set_state(vm, VM_CRASHED);
-    log_error("vm %s: stopped: %s; `vm stop %s` frees it", vm->spec.name, vm->vcpu.crash.text, vm->spec.name);
+    struct vm_cpu *c = &vm->cpu[vm->crashed_cpu];
+    log_error("vm %s: stopped: vCPU %u: %s; `vm stop %s` frees it", vm->spec.name, c->index, c->vcpu.crash.text, vm->spec.name);
     for (unsigned i = 0; i < NR_REGS; i += 4)
-        log_error("  r%02u-r%02u %016lx %016lx %016lx %016lx", i, i + 3, (unsigned long)vm->vcpu.regs[i],
-                  (unsigned long)vm->vcpu.regs[i + 1], (unsigned long)vm->vcpu.regs[i + 2], (unsigned long)vm->vcpu.regs[i + 3]);
-    vcpu_make_current(&vm->vcpu);
+        log_error("  r%02u-r%02u %016lx %016lx %016lx %016lx", i, i + 3, (unsigned long)c->vcpu.regs[i],
+                  (unsigned long)c->vcpu.regs[i + 1], (unsigned long)c->vcpu.regs[i + 2], (unsigned long)c->vcpu.regs[i + 3]);
+    vcpu_make_current(&c->vcpu);
     vmcs_dump(dump_line);
 }
 
 /* Reset and power-off end the machine; a reset starts the definition again if there is one here. */
 static void end_machine(struct vm *vm) {
     char name[VM_NAME_LEN];
-    __builtin_memcpy(name, vm->spec.name, sizeof name);
-    bool again = vm->reset_request;
+    memcpy(name, vm->spec.name, sizeof name);
+    bool again = vm->ending == VM_ENDING_RESET;
     log_info("vm %s: the guest %s", name, again ? "reset its machine" : "powered off");
     vm_destroy(vm);
     struct reason why;
@@ -37,62 +39,64 @@ static void end_machine(struct vm *vm) {
         log_warn("vm %s: not started again: %s", name, why.text);
 }
 
-static bool is_ending(const struct vm *vm) {
-    return vm->reset_request || vm->power_off_request;
-}
-
 /* Let an attached console read the last lines before the machine goes. */
 static bool last_words_read(struct vm *vm) {
     if (vm->end_by_ns == 0)
         vm->end_by_ns = time_now_ns() + LAST_WORDS_NS;
-    return vm->uart.tx_len == 0 || time_now_ns() >= vm->end_by_ns;
+    vm_lock(vm);
+    bool all = vm->uart.tx_len == 0;
+    vm_unlock(vm);
+    return all || time_now_ns() >= vm->end_by_ns;
 }
 
-static bool run_slice(struct vm *vm) {
-    if (is_ending(vm)) {
-        if (last_words_read(vm))
-            end_machine(vm);
+static bool end_if_due(struct vm *vm) {
+    switch (__atomic_load_n(&vm->ending, __ATOMIC_SEQ_CST)) {
+    case VM_ENDING_NO:
         return false;
-    }
-    uint64_t start = cpu_rdtsc();
-    enum vcpu_stop stop = vcpu_run(&vm->vcpu, start + time_ns_to_tsc(VM_SLICE_NS));
-    vm->run_tsc += vm->vcpu.last_exit_tsc - start;
-    if (stop == VCPU_STOP_CRASHED)
+    case VM_ENDING_CRASH:
         crash(vm);
-    else
-        return stop == VCPU_STOP_SLICE;
-    return true;
+        return true;
+    default:
+        if (!last_words_read(vm))
+            return false;
+        end_machine(vm);
+        return true;
+    }
+}
+
+bool vm_housekeep(void) {
+    bool any = false;
+    for (unsigned i = 0; i < vm_slots_used(); i++) {
+        struct vm *vm = vm_slot(i);
+        if (vm != NULL && vm->state == VM_RUNNING)
+            any |= end_if_due(vm);
+    }
+    return any;
 }
 
 bool vm_poll(void) {
-    bool ran = false;
-    for (unsigned i = 0; i < VM_SLOTS; i++) {
-        struct vm *vm = vm_slot(i);
-        if (vm != NULL && vm->state == VM_RUNNING)
-            ran |= run_slice(vm);
-    }
-    return ran;
+    return sched_poll();
 }
 
 uint64_t vm_next_ns(void) {
-    uint64_t next = UINT64_MAX;
-    for (unsigned i = 0; i < VM_SLOTS; i++) {
-        struct vm *vm = vm_slot(i);
-        if (vm == NULL || vm->state != VM_RUNNING)
-            continue;
-        uint64_t tsc = vm_next_event_tsc(vm);
-        if (tsc < UINT64_MAX / 2) /* guests park deadlines far away */
-            next = MIN(next, time_tsc_to_ns(tsc - vm->clock.tsc_offset));
-    }
-    return next;
+    return sched_next_ns();
 }
 
 uint64_t vm_pause_time_ns(const struct vm *vm) {
-    return time_tsc_to_ns(vm->vcpu.last_exit_tsc);
+    uint64_t last = 0;
+    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++)
+        last = MAX(last, vm->cpu[i].vcpu.last_exit_tsc);
+    return time_tsc_to_ns(last);
 }
 
 uint64_t vm_first_entry_ns(const struct vm *vm) {
-    return vm->vcpu.first_entry_tsc == 0 ? 0 : time_tsc_to_ns(vm->vcpu.first_entry_tsc);
+    uint64_t first = UINT64_MAX;
+    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++) {
+        uint64_t tsc = __atomic_load_n(&vm->cpu[i].vcpu.first_entry_tsc, __ATOMIC_RELAXED);
+        if (tsc != 0)
+            first = MIN(first, tsc);
+    }
+    return first == UINT64_MAX ? 0 : time_tsc_to_ns(first);
 }
 
 uint64_t vm_tsc_hz(const struct vm *vm) {

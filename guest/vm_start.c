@@ -59,5 +59,10 @@ result_t vm_load_boot(struct vm *vm, struct reason *why) {
         return r;
     static struct vcpu_state state; /* too large for the stack; one caller at a time (CPU 0) */
     entry_state(&entry, &state);
-    return vcpu_set_state(&vm->vcpu, &state, why);
+    r = vcpu_set_state(&vm->cpu[0].vcpu, &state, why);
+    vcpu_state_reset(&state); /* the others wait for INIT-SIPI, as firmware leaves them */
+    state.activity = VCPU_WAIT_SIPI;
+    for (unsigned i = 1; i < vm->spec.nr_vcpus && r == OK; i++)
+        r = vcpu_set_state(&vm->cpu[i].vcpu, &state, why);
+    return r;
 }

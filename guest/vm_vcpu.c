@@ -4,71 +4,89 @@
 
 #define FAR_FUTURE (UINT64_MAX / 2) /* guests park deadlines there; subtracting an offset must not wrap */
 
+static struct vlapic *lapic_of(const struct vm_cpu *c) {
+    return &c->vm->irq.lapic[c->index];
+}
 
 static uint32_t on_pio_read(void *ctx, uint16_t port, unsigned size) {
-    struct vm *vm = ctx;
-    uint32_t value = bus_pio_read(&vm->bus, port, size);
-    vm_touch_port(vm, port);
+    struct vm_cpu *c = ctx;
+    vm_lock(c->vm);
+    uint32_t value = bus_pio_read(&c->vm->bus, port, size);
+    vm_touch_port(c, port);
+    vm_unlock(c->vm);
     return value;
 }
 
 static void on_pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value) {
-    struct vm *vm = ctx;
-    bus_pio_write(&vm->bus, port, size, value);
-    vm_touch_port(vm, port);
+    struct vm_cpu *c = ctx;
+    vm_lock(c->vm);
+    bus_pio_write(&c->vm->bus, port, size, value);
+    vm_touch_port(c, port);
+    vm_unlock(c->vm);
 }
 
 static void on_take_requests(void *ctx) {
-    (void)ctx; /* one vCPU: nobody sends */
+    (void)ctx;
+}
+
+bool vm_cpu_has_events(const struct vm_cpu *c) {
+    return vlapic_has_pending(lapic_of(c));
 }
 
 static unsigned on_pending(void *ctx) {
-    const struct vm *vm = ctx;
-    return (virq_has_vector(&vm->irq) ? VCPU_PENDING_IRQ : 0) | (virq_nmi_pending(&vm->irq) ? VCPU_PENDING_NMI : 0);
+    const struct vlapic *l = lapic_of(ctx);
+    return ((l->pending & (VLAPIC_PENDING_VECTOR | VLAPIC_PENDING_EXTINT)) != 0 ? VCPU_PENDING_IRQ : 0) |
+           (vlapic_nmi_pending(l) ? VCPU_PENDING_NMI : 0);
 }
 
 static int on_irq_accept(void *ctx) {
-    return virq_accept(&((struct vm *)ctx)->irq);
+    return vlapic_accept(lapic_of(ctx));
 }
 
 static bool on_nmi_accept(void *ctx) {
-    return virq_nmi_accept(&((struct vm *)ctx)->irq);
+    return vlapic_accept_nmi(lapic_of(ctx));
 }
 
 static uint8_t on_get_cr8(void *ctx) {
-    return virq_tpr(&((struct vm *)ctx)->irq) >> 4;
+    return lapic_of(ctx)->tpr >> 4;
 }
 
 static void on_set_cr8(void *ctx, uint8_t value) {
-    virq_set_cr8(&((struct vm *)ctx)->irq, value);
+    vlapic_set_tpr(lapic_of(ctx), (uint8_t)(value << 4));
 }
 
 static void on_run_timers(void *ctx) {
     vm_run_events(ctx);
 }
 
+uint64_t vm_cpu_next_timer(struct vm_cpu *c) {
+    uint64_t tsc = vm_next_event_tsc(c);
+    return tsc > FAR_FUTURE ? UINT64_MAX : tsc - c->vm->clock.tsc_offset;
+}
+
 static uint64_t on_next_timer(void *ctx) {
-    struct vm *vm = ctx;
-    uint64_t tsc = vm_next_event_tsc(vm);
-    return tsc > FAR_FUTURE ? UINT64_MAX : tsc - vm->clock.tsc_offset;
+    return vm_cpu_next_timer(ctx);
 }
 
 static bool on_rdmsr(void *ctx, uint32_t msr, uint64_t *value) {
-    struct vm *vm = ctx;
-    return vmsr_read(&vm->msr, msr, value) == VMSR_OK;
+    return vmsr_read(&((struct vm_cpu *)ctx)->msr, msr, value) == VMSR_OK;
 }
 
 static bool on_wrmsr(void *ctx, uint32_t msr, uint64_t value) {
-    struct vm *vm = ctx;
-    return vmsr_write(&vm->msr, msr, value) == VMSR_OK;
+    return vmsr_write(&((struct vm_cpu *)ctx)->msr, msr, value) == VMSR_OK;
 }
 
 static uint64_t on_cr4_allowed(void *ctx) {
-    return vcpuid_cr4_allowed(&((struct vm *)ctx)->cpuid);
+    return vcpuid_cr4_allowed(&((struct vm_cpu *)ctx)->vm->cpuid);
 }
 
 static uint64_t on_xcr0_allowed(void *ctx) {
-    return vcpuid_xcr0(&((struct vm *)ctx)->cpuid);
+    return vcpuid_xcr0(&((struct vm_cpu *)ctx)->vm->cpuid);
+}
+
+void vm_cpu_crashed(struct vm_cpu *c) {
+    c->vm->crashed_cpu = c->index; /* a second one at the same time may overwrite it: both stand where they crashed */
+    vm_end(c->vm, VM_ENDING_CRASH);
 }
 
 /* Most leaves are constant; these depend on the moment. */
@@ -78,16 +96,16 @@ static bool depends_on_context(uint32_t leaf) {
 }
 
 static void on_cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4]) {
-    struct vm *vm = ctx;
+    struct vm_cpu *c = ctx;
     struct vcpuid_context context = {0};
     if (depends_on_context(leaf)) {
-        const struct vlapic *lapic = &vm->irq.lapic[0];
+        const struct vlapic *lapic = lapic_of(c);
         context.apic_id = lapic->id;
-        context.cr4 = vcpu_read_cr4(&vm->vcpu);
-        context.xcr0 = vm->vcpu.xcr0;
+        context.cr4 = vcpu_read_cr4(&c->vcpu);
+        context.xcr0 = c->vcpu.xcr0;
         context.apic_disabled = !vlapic_is_hw_enabled(lapic);
     }
-    vcpuid_query(&vm->cpuid, leaf, subleaf, &context, out);
+    vcpuid_query(&c->vm->cpuid, leaf, subleaf, &context, out);
 }
 
 const struct vcpu_ops vm_vcpu_ops = {

@@ -191,7 +191,7 @@ static void fill_offer(struct session *s) {
     o->flags = (s->src.opt.dry_run ? WIRE_OFFER_DRY_RUN : 0) | (spec->autostart ? WIRE_OFFER_AUTOSTART : 0) |
                (s->src.opt.audit ? WIRE_OFFER_AUDIT : 0);
     vm_cpu_features(s->vm, o->features);
-    while (o->nr_sections < WIRE_MAX_SECTIONS && vm_section_iterate(o->nr_sections, &sec)) {
+    while (o->nr_sections < WIRE_MAX_SECTIONS && vm_section_iterate(o->nr_vcpus, o->nr_sections, &sec)) {
         o->section[o->nr_sections].id = sec.id;
         o->section[o->nr_sections].version = sec.version;
         o->nr_sections++;

@@ -194,7 +194,7 @@ static bool poll_final(struct session *s, uint64_t now_ns) {
     struct source_part *p = &s->src;
     struct vm_section sec;
     if (p->step == ROUND_SECTIONS) {
-        while (vm_section_iterate(p->section, &sec))
+        while (vm_section_iterate(p->offer.nr_vcpus, p->section, &sec))
             if (!send_section(s, &sec, now_ns))
                 return false;
         p->sections_ns = time_now_ns();

@@ -13,8 +13,8 @@ static uint32_t refuse(struct reason *why, uint32_t code, const char *line) {
     return code;
 }
 
-static bool find_section(uint16_t id, struct vm_section *out) {
-    for (unsigned i = 0; vm_section_iterate(i, out); i++)
+static bool find_section(uint32_t nr_vcpus, uint16_t id, struct vm_section *out) {
+    for (unsigned i = 0; vm_section_iterate(nr_vcpus, i, out); i++)
         if (out->id == id)
             return true;
     return false;
@@ -24,10 +24,10 @@ static bool find_section(uint16_t id, struct vm_section *out) {
 static uint32_t check_sections(const struct wire_offer *o, struct reason *why) {
     struct vm_section sec;
     unsigned known = 0;
-    while (vm_section_iterate(known, &sec))
+    while (vm_section_iterate(o->nr_vcpus, known, &sec))
         known++;
     for (unsigned i = 0; i < o->nr_sections; i++) {
-        if (!find_section(o->section[i].id, &sec)) {
+        if (!find_section(o->nr_vcpus, o->section[i].id, &sec)) {
             (void)reason_set(why, OK,
                              "state section %u is not known on this host; install the same version on both",
                              o->section[i].id);
@@ -40,7 +40,7 @@ static uint32_t check_sections(const struct wire_offer *o, struct reason *why) {
             return WIRE_CODE_SECTION;
         }
         struct vm_section ours; /* loaded in this order, as they come: some are checked against earlier ones */
-        if (!vm_section_iterate(i, &ours) || ours.id != sec.id)
+        if (!vm_section_iterate(o->nr_vcpus, i, &ours) || ours.id != sec.id)
             return refuse(why, WIRE_CODE_SECTION,
                           "the state sections are in another order here; install the same version on both");
     }

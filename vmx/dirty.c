@@ -24,7 +24,7 @@ static uint64_t page_of(const struct dirty_log *d, gpa_t gpa) {
 static void arm_region(const struct dirty_log *d, struct dirty_region *r) {
     uint64_t clear = d->mode == DIRTY_MODE_WP ? EPT_W : EPT_D;
     for (unsigned i = 0; i < REGION_PAGES; i++)
-        r->leaf[i] &= ~clear;
+        __atomic_fetch_and(&r->leaf[i], ~clear, __ATOMIC_RELAXED);
 }
 
 result_t dirty_start(struct dirty_log *d, struct ept *e, enum dirty_mode mode, uint64_t low_pages, uint64_t nr_pages) {
@@ -43,35 +43,50 @@ result_t dirty_start(struct dirty_log *d, struct ept *e, enum dirty_mode mode, u
         dirty_stop(d);
         return r;
     }
-    d->mode = mode;
     for (uint64_t i = 0; i < regions; i++) {
         d->region[i].entry = ept_region_entry(e, region_gpa(d, i));
         d->region[i].leaf = ept_leaf_table(e, region_gpa(d, i));
-        arm_region(d, &d->region[i]);
     }
+    __atomic_store_n(&d->mode, mode, __ATOMIC_RELEASE); /* partner: the acquire in dirty_is_pml and dirty_write_fault */
     return OK;
 }
 
+void dirty_arm(struct dirty_log *d) {
+    for (uint64_t i = 0; i < d->nr_pages / REGION_PAGES; i++)
+        arm_region(d, &d->region[i]);
+}
+
 void dirty_stop(struct dirty_log *d) {
+    __atomic_store_n(&d->mode, DIRTY_MODE_OFF, __ATOMIC_RELEASE);
     for (uint64_t i = 0; d->ept != NULL && i < d->nr_pages / REGION_PAGES; i++)
         ept_join(d->ept, region_gpa(d, i));
+}
+
+void dirty_release(struct dirty_log *d) {
+    if (d->ept != NULL)
+        ept_free_retired(d->ept);
     free(d->noted);
     free(d->region);
     *d = (struct dirty_log){.mode = DIRTY_MODE_OFF};
 }
 
+static void note(struct dirty_log *d, uint64_t page) {
+    __atomic_fetch_or(&d->noted[page / 64], BIT(page % 64), __ATOMIC_RELAXED);
+}
+
 void dirty_note(struct dirty_log *d, gpa_t gpa) {
     uint64_t page = page_of(d, gpa);
     if (page < d->nr_pages)
-        d->noted[page / 64] |= BIT(page % 64);
+        note(d, page);
 }
 
 bool dirty_write_fault(struct dirty_log *d, gpa_t gpa) {
-    uint64_t page = d->mode == DIRTY_MODE_WP ? page_of(d, gpa) : d->nr_pages;
+    bool is_wp = __atomic_load_n(&d->mode, __ATOMIC_ACQUIRE) == DIRTY_MODE_WP;
+    uint64_t page = is_wp ? page_of(d, gpa) : d->nr_pages;
     if (page >= d->nr_pages)
         return false;
-    d->noted[page / 64] |= BIT(page % 64);
-    d->region[page / REGION_PAGES].leaf[page % REGION_PAGES] |= EPT_W;
+    __atomic_fetch_or(&d->region[page / REGION_PAGES].leaf[page % REGION_PAGES], EPT_W, __ATOMIC_SEQ_CST);
+    note(d, page);
     return true;
 }
 
@@ -80,15 +95,14 @@ static uint64_t collect_noted(struct dirty_log *d, uint64_t *bitmap) {
     uint64_t clear = d->mode == DIRTY_MODE_WP ? EPT_W : EPT_D;
     uint64_t fresh = 0;
     for (uint64_t w = 0; w < d->nr_pages / 64; w++) {
-        uint64_t bits = d->noted[w];
-        if (bits == 0)
+        if (__atomic_load_n(&d->noted[w], __ATOMIC_RELAXED) == 0)
             continue;
+        uint64_t bits = __atomic_exchange_n(&d->noted[w], 0, __ATOMIC_SEQ_CST);
         fresh += (uint64_t)__builtin_popcountll(bits & ~bitmap[w]);
         bitmap[w] |= bits;
-        d->noted[w] = 0;
         uint64_t *leaf = &d->region[w / (REGION_PAGES / 64)].leaf[w % (REGION_PAGES / 64) * 64];
         for (; bits != 0; bits &= bits - 1)
-            leaf[__builtin_ctzll(bits)] &= ~clear;
+            __atomic_fetch_and(&leaf[__builtin_ctzll(bits)], ~clear, __ATOMIC_SEQ_CST);
     }
     return fresh;
 }
@@ -99,7 +113,7 @@ static uint64_t collect_word(uint64_t *leaf) {
         if ((leaf[i] & EPT_D) == 0)
             continue;
         bits |= BIT(i);
-        leaf[i] &= ~EPT_D;
+        __atomic_fetch_and(&leaf[i], ~EPT_D, __ATOMIC_RELAXED);
     }
     return bits;
 }
@@ -109,7 +123,7 @@ static uint64_t collect_flags(struct dirty_log *d, uint64_t *bitmap) {
     for (uint64_t r = 0; r < d->nr_pages / REGION_PAGES; r++) {
         if ((*d->region[r].entry & EPT_A) == 0)
             continue;
-        *d->region[r].entry &= ~EPT_A;
+        __atomic_fetch_and(d->region[r].entry, ~EPT_A, __ATOMIC_RELAXED);
         for (unsigned w = 0; w < REGION_PAGES / 64; w++) {
             uint64_t bits = collect_word(&d->region[r].leaf[w * 64]);
             uint64_t *out = &bitmap[r * (REGION_PAGES / 64) + w];

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmx/ept.h"
 
+#include <stdlib.h>
+
 #define ENTRIES 512u
 #define EPTP_WB 6ull
 #define EPTP_WALK4 (3ull << 3)
@@ -50,7 +52,16 @@ static void free_tree(struct ept *e, hpa_t pa, unsigned shift) {
     free_table(e, pa);
 }
 
+void ept_free_retired(struct ept *e) {
+    for (uint64_t i = 0; i < e->nr_retired; i++)
+        free_table(e, e->retired[i]);
+    free(e->retired);
+    e->retired = NULL;
+    e->nr_retired = e->cap_retired = 0;
+}
+
 void ept_exit(struct ept *e) {
+    ept_free_retired(e);
     if (e->root != 0)
         free_tree(e, e->root, 39);
     e->root = 0;
@@ -124,7 +135,7 @@ static result_t split_entry(struct ept *e, uint64_t *entry, unsigned shift) {
     uint64_t *table = e->mem->to_virt(pa);
     for (unsigned i = 0; i < ENTRIES; i++)
         table[i] = leaf + ((uint64_t)i << below);
-    *entry = pa | EPT_RWX;
+    __atomic_store_n(entry, pa | EPT_RWX, __ATOMIC_RELEASE); /* a CPU that walks sees the leaf or the filled table */
     return OK;
 }
 
@@ -142,6 +153,18 @@ result_t ept_split(struct ept *e, gpa_t gpa) {
     }
 }
 
+static bool can_retire(struct ept *e) {
+    if (e->nr_retired < e->cap_retired)
+        return true;
+    uint64_t cap = MAX(2 * e->cap_retired, 64ul);
+    hpa_t *list = realloc(e->retired, cap * sizeof *list);
+    if (list == NULL)
+        return false;
+    e->retired = list;
+    e->cap_retired = cap;
+    return true;
+}
+
 /* Join the 512 entries below `entry` into one leaf of level `shift`, with all rights, if they are contiguous leaves. */
 static bool join_entry(struct ept *e, uint64_t *entry, unsigned shift) {
     unsigned below = shift - 9;
@@ -152,10 +175,11 @@ static bool join_entry(struct ept *e, uint64_t *entry, unsigned shift) {
     for (unsigned i = 0; i < ENTRIES; i++)
         if (!is_present(table[i]) || !is_leaf(table[i], below) || (table[i] & EPT_ADDR) != base + ((uint64_t)i << below))
             return false;
-    hpa_t old = *entry & EPT_ADDR;
+    if (!can_retire(e))
+        return false;
+    e->retired[e->nr_retired++] = *entry & EPT_ADDR;
     /* A and D start set: nobody looks at them while no log runs, and the CPU need not write them. */
-    *entry = base | EPT_RWX | EPT_TYPE_WB | EPT_LARGE | EPT_A | EPT_D;
-    free_table(e, old);
+    __atomic_store_n(entry, base | EPT_RWX | EPT_TYPE_WB | EPT_LARGE | EPT_A | EPT_D, __ATOMIC_RELEASE);
     return true;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ept.h - extended page tables: guest-physical to host-physical, with leaves as large as alignment allows.
  * - ept_init / ept_exit: an empty tree; free all tables.     - ept_map_range: back a range.
- * - ept_split / ept_join: one 2 MiB region into 4 KiB leaves and back.
+ * - ept_split / ept_join: one 2 MiB region into 4 KiB leaves and back; both while CPUs walk the tables.
+ * - ept_free_retired: tables that joining replaced, once no CPU can walk them any more.
  * - ept_leaf_table: the 512 leaf entries of a split region.  - ept_pointer: for the VMCS.
  * Pure: tables come from the struct ept_mem that the caller gives.
  * Source: SDM Vol. 3C, 28.3 "The Extended Page Table Mechanism (EPT)". */
@@ -33,6 +34,8 @@ struct ept {
     bool ad;         /* accessed and dirty flags on */
     bool huge;       /* 1 GiB leaves allowed */
     uint64_t tables; /* pages in use */
+    hpa_t *retired;  /* tables that ept_join replaced */
+    uint64_t nr_retired, cap_retired;
     uint64_t generation; /* [a] counts changes after which translations must be invalidated; the changer's caller counts */
 };
 
@@ -47,8 +50,11 @@ result_t ept_map_range(struct ept *e, gpa_t gpa, hpa_t hpa, uint64_t len) MUST_C
 
 /* ept_split - the 2 MiB region of gpa gets 4 KiB leaves (OK when it has them). ERR_NOENT: not mapped. Caller flushes. */
 result_t ept_split(struct ept *e, gpa_t gpa) MUST_CHECK;
-/* ept_join - back to one 2 MiB leaf; a 1 GiB leaf is made again when all their regions are large and contiguous. */
+/* ept_join - back to one 2 MiB leaf; a 1 GiB leaf is made again when all their regions are large and contiguous. The tables are
+ * kept until the caller has invalidated translations on all CPUs and calls ept_free_retired; without memory to remember a
+ * table the region stays split. */
 void ept_join(struct ept *e, gpa_t gpa);
+void ept_free_retired(struct ept *e);
 /* ept_leaf_table - the 512 entries of a split region, NULL when it is a large leaf or unmapped. */
 uint64_t *ept_leaf_table(const struct ept *e, gpa_t gpa);
 /* ept_region_entry - the entry that points to that table (its accessed flag tells whether the region was used). */

@@ -57,13 +57,12 @@ static uint16_t vpid_take(void) {
     return 0;
 }
 
-/* The vCPU whose VMCS is current and whose FPU, debug and syscall registers are in this CPU. */
-static struct vcpu *current(void) {
+struct vcpu *vcpu_current(void) {
     return this_cpu()->own.vmx_current;
 }
 
 bool vcpu_is_here(const struct vcpu *v) {
-    return current() == v;
+    return vcpu_current() == v;
 }
 
 result_t vcpu_create(struct vcpu *v, const struct vcpu_ops *ops, void *ctx, struct ept *ept, struct dirty_log *dirty) {
@@ -196,9 +195,10 @@ static void registers_load(struct vcpu *v) {
 }
 
 void vcpu_put(void) {
-    struct vcpu *v = current();
+    struct vcpu *v = vcpu_current();
     if (v == NULL)
         return;
+    vcpu_pml_drain(v); /* so that one that is not loaded has nothing left in its log */
     registers_save(v);
     ASSERT(vmcs_clear(v->vmcs));
     v->launched = false;
@@ -216,7 +216,7 @@ static void arrive(struct vcpu *v) {
 }
 
 void vcpu_make_current(struct vcpu *v) {
-    if (current() != v) {
+    if (vcpu_current() != v) {
         vcpu_put();
         ASSERT(vcpu_loaded_on(v) == VCPU_NOT_LOADED);
         ASSERT(vmcs_load(v->vmcs));
@@ -226,6 +226,7 @@ void vcpu_make_current(struct vcpu *v) {
         if (v->last_cpu != (int32_t)cpu_id())
             arrive(v);
     }
+    vcpu_sync_dirty_log(v);
     if (v->flushed_generation != __atomic_load_n(&v->ept->generation, __ATOMIC_ACQUIRE))
         vcpu_flush_ept(v);
 }
@@ -266,8 +267,7 @@ void vcpu_flush_linear(const struct vcpu *v) {
 
 #define PML_ENTRIES 512u
 
-void vcpu_pml_enable(struct vcpu *v, bool on) {
-    vcpu_make_current(v);
+static void pml_enable(struct vcpu *v, bool on) {
     v->pml_on = on;
     uint32_t ctls = vmcs_read_32(VMCS_PROC_CTLS2) & ~VMX_PROC2_PML;
     if (on) {
@@ -278,11 +278,15 @@ void vcpu_pml_enable(struct vcpu *v, bool on) {
     vmcs_write_32(VMCS_PROC_CTLS2, ctls);
 }
 
+void vcpu_sync_dirty_log(struct vcpu *v) {
+    if (v->pml_on != dirty_is_pml(v->dirty))
+        pml_enable(v, !v->pml_on);
+}
+
 /* The index counts down from 511 and points to the next free entry; 0xffff when the log is full. */
 void vcpu_pml_drain(struct vcpu *v) {
     if (!v->pml_on)
         return;
-    vcpu_make_current(v);
     uint16_t index = (uint16_t)(vmcs_read_16(VMCS_GUEST_PML_INDEX) + 1);
     if (index >= PML_ENTRIES)
         return;

@@ -118,6 +118,8 @@ void vcpu_set_pause_exiting(struct vcpu *v, bool on);
 void vcpu_flush_ept(struct vcpu *v);
 /* vcpu_is_here - is it loaded on this CPU?   vcpu_loaded_on - on which CPU, or VCPU_NOT_LOADED. */
 bool vcpu_is_here(const struct vcpu *v);
+/* vcpu_current - the one that is loaded on this CPU, or NULL. */
+struct vcpu *vcpu_current(void);
 static inline int32_t vcpu_loaded_on(const struct vcpu *v) {
     return __atomic_load_n(&v->loaded_cpu, __ATOMIC_SEQ_CST);
 }
@@ -125,8 +127,9 @@ static inline int32_t vcpu_loaded_on(const struct vcpu *v) {
 static inline void vcpu_request_stop(struct vcpu *v) {
     __atomic_store_n(&v->stop_request, true, __ATOMIC_SEQ_CST);
 }
-/* vcpu_pml_enable / vcpu_pml_drain - the CPU's page-modification log into v->dirty. */
-void vcpu_pml_enable(struct vcpu *v, bool on);
+/* vcpu_sync_dirty_log - switch the CPU's page-modification log on or off as v->dirty says; loading does it, too.
+ * vcpu_pml_drain - that log into v->dirty.   Both: on the CPU where it is loaded. */
+void vcpu_sync_dirty_log(struct vcpu *v);
 void vcpu_pml_drain(struct vcpu *v);
 
 /* For handlers: the VMCS is current. */

@@ -367,7 +367,8 @@ enum dirty_method vm_dirty_active(const struct vm *vm) {
     return vm->dirty != NULL ? vm->method : DIRTY_INVALID;
 }
 
-bool vm_section_iterate(unsigned index, struct vm_section *out) {
+bool vm_section_iterate(uint32_t nr_vcpus, unsigned index, struct vm_section *out) {
+    (void)nr_vcpus;
     static const char *const names[] = {"vcpu", "clock", "uart"};
     if (index >= FAKE_VM_SECTIONS)
         return false;

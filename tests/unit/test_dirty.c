@@ -49,8 +49,14 @@ static struct world *world_new(bool ad) {
     return w;
 }
 
-static void world_end(struct world *w) {
+static void stop(struct world *w) {
     dirty_stop(&w->log);
+    mmu_flush(&w->mmu);
+    dirty_release(&w->log);
+}
+
+static void world_end(struct world *w) {
+    stop(w);
     assert_int_equal(w->ept.tables, w->tables); /* all leaves are joined again */
     uint64_t bytes = 0;
     assert_int_not_equal(ept_lookup(&w->ept, 0, &bytes), 0);
@@ -62,6 +68,7 @@ static void world_end(struct world *w) {
 static void start(struct world *w, enum dirty_mode mode) {
     assert_int_equal(dirty_start(&w->log, &w->ept, mode, LOW_PAGES, NR_PAGES), OK);
     mmu_pml_enable(&w->mmu, mode == DIRTY_MODE_PML);
+    dirty_arm(&w->log);
     mmu_flush(&w->mmu);
 }
 
@@ -207,8 +214,8 @@ static void test_dirty_states(void **state) {
     start(w, DIRTY_MODE_DBIT);
     assert_int_equal(dirty_start(&w->log, &w->ept, DIRTY_MODE_PML, LOW_PAGES, NR_PAGES), ERR_BUSY);
     assert_false(dirty_write_fault(&w->log, 0)); /* nothing is write-protected in this mode */
-    dirty_stop(&w->log);
-    dirty_stop(&w->log); /* a second time does nothing */
+    stop(w);
+    stop(w); /* a second time does nothing */
     world_end(w);
 }
 
@@ -239,7 +246,7 @@ static void test_dirty_stop_and_start_again(void **state) {
         (void)collect(w);
         assert_memory_equal(w->bitmap, w->truth, sizeof w->truth);
         random_round(w, &seed, 100);
-        dirty_stop(&w->log);
+        stop(w);
         mmu_pml_enable(&w->mmu, false);
         mmu_flush(&w->mmu);
         assert_int_equal(w->ept.tables, w->tables);
@@ -259,8 +266,9 @@ static void test_dirty_start_without_memory(void **state) {
         fake_tables_limit(limits[i]);
         assert_int_equal(dirty_start(&w->log, &w->ept, DIRTY_MODE_WP, LOW_PAGES, NR_PAGES), ERR_NOMEM);
         assert_int_equal(w->log.mode, DIRTY_MODE_OFF);
-        assert_int_equal(w->ept.tables, w->tables);
         mmu_flush(&w->mmu);
+        dirty_release(&w->log);
+        assert_int_equal(w->ept.tables, w->tables);
         write_page(w, 1);
         assert_int_equal(w->mmu.faults, 0);
         fake_tables_limit(1000);

@@ -62,6 +62,7 @@ static void test_ept_empty_maps_nothing(void **state) {
     assert_null(ept_region_entry(&e, 0));
     assert_int_equal(ept_split(&e, 0), ERR_NOENT);
     ept_join(&e, 0);
+    ept_free_retired(&e);
     finish(&e);
     ept_exit(&e); /* a second time does nothing */
 }
@@ -229,13 +230,15 @@ static void test_ept_join_undoes_split(void **state) {
     for (gpa_t gpa = 0; gpa < HUGE_SIZE; gpa += LARGE_SIZE) {
         ept_leaf_table(&e, gpa)[9] &= ~EPT_W; /* as a write-protecting log leaves it */
         ept_join(&e, gpa);
+        ept_free_retired(&e);
         uint64_t entry = ept_lookup(&e, gpa, &bytes);
         assert_int_equal(entry & EPT_RWX, EPT_RWX);
         assert_int_equal(bytes, gpa + LARGE_SIZE == HUGE_SIZE ? HUGE_SIZE : LARGE_SIZE);
     }
     assert_int_equal(e.tables, before);
     check_range(&e, 0, HUGE_SIZE, HUGE_SIZE, PAGE_SIZE * 11);
-    ept_join(&e, 0); /* large already */
+    ept_join(&e, 0);
+    ept_free_retired(&e); /* large already */
     assert_int_equal(e.tables, before);
     finish(&e);
 }
@@ -248,6 +251,7 @@ static void test_ept_join_makes_no_1g_leaf_unless_allowed(void **state) {
     assert_int_equal(ept_map_range(&e, 0, 0, HUGE_SIZE), OK);
     assert_int_equal(ept_split(&e, 0), OK);
     ept_join(&e, 0);
+    ept_free_retired(&e);
     (void)ept_lookup(&e, 0, &bytes);
     assert_int_equal(bytes, LARGE_SIZE);
     finish(&e);
@@ -263,6 +267,7 @@ static void test_ept_join_wants_contiguous_memory(void **state) {
     assert_int_equal(ept_map_range(&e, LARGE_SIZE, HUGE_SIZE, HUGE_SIZE - LARGE_SIZE), OK);
     assert_int_equal(ept_split(&e, 0), OK);
     ept_join(&e, 0);
+    ept_free_retired(&e);
     (void)ept_lookup(&e, 0, &bytes);
     assert_int_equal(bytes, LARGE_SIZE);
     check_range(&e, 0, 0, LARGE_SIZE, PAGE_SIZE);
@@ -272,10 +277,12 @@ static void test_ept_join_wants_contiguous_memory(void **state) {
     uint64_t *leaf = ept_leaf_table(&e, 0);
     leaf[100] = 9 * HUGE_SIZE | FLAGS;
     ept_join(&e, 0);
+    ept_free_retired(&e);
     assert_int_equal(translate(&e, 100 * PAGE_SIZE, &bytes), 9 * HUGE_SIZE);
     assert_int_equal(bytes, PAGE_SIZE);
     leaf[100] = 0; /* and so does a hole */
     ept_join(&e, 0);
+    ept_free_retired(&e);
     assert_int_equal(ept_lookup(&e, 100 * PAGE_SIZE, &bytes), 0);
     finish(&e);
 }
