@@ -194,7 +194,8 @@ void smp_init(const struct boot_info *info, const struct smp_hooks *h) {
     hpa_t low = find_low_pages(info);
     if (low == 0) {
         nr_absent = acpi->nr_cpus - 1;
-        log_warn("smp: %u CPUs stay unused: the firmware left no %u free pages below 640 KiB to start them from", nr_absent, LOW_PAGES);
+        log_warn("smp: %u CPUs stay unused: the firmware left no %u free pages below 640 KiB to start them from", nr_absent,
+                 LOW_PAGES);
         return;
     }
     struct trampoline_args *args = prepare_trampoline(low);
