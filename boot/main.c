@@ -13,6 +13,7 @@
 #include "kernel/panic.h"
 #include "kernel/serial.h"
 #include "kernel/time_init.h"
+#include "migration/audit.h"
 #include "migration/migration.h"
 #include "net/net.h"
 
@@ -40,6 +41,7 @@ void kernel_main(const struct boot_info *info) {
     loop_add(&(struct loop_task){"serial", serial_poll, serial_next_ns});
     loop_add(&(struct loop_task){"net", net_poll, net_next_timeout_ns});
     loop_add(&(struct loop_task){"migration", migration_poll, NULL});
+    loop_add(&(struct loop_task){"audit", audit_poll, audit_next_ns});
     loop_add(&(struct loop_task){"console", main_poll_console, NULL});
     loop_run();
 }

@@ -99,6 +99,9 @@ result_t vm_dirty_start(struct vm *vm, enum dirty_method m, struct reason *why) 
  * re-arm the log for them; returns how many bits were newly set in bitmap. The VM may be running or paused. */
 uint64_t vm_dirty_collect(struct vm *vm, uint64_t *bitmap);
 void vm_dirty_stop(struct vm *vm); /* 2 MiB leaves are joined again */
+/* vm_dirty_cross_check - of a stopped VM, before the collection: pages for which the log's notes and the EPT's own flags
+ * disagree (0 when the method has one source only); *first: the lowest of them, if there are. */
+uint64_t vm_dirty_cross_check(struct vm *vm, uint64_t *first);
 enum dirty_method vm_dirty_active(const struct vm *vm); /* DIRTY_INVALID when no log runs */
 
 /* State sections: everything but memory. id 0 is invalid. */

@@ -139,6 +139,12 @@ uint64_t vm_dirty_collect(struct vm *vm, uint64_t *bitmap) {
     return fresh;
 }
 
+uint64_t vm_dirty_cross_check(struct vm *vm, uint64_t *first) {
+    ASSERT(vm->state != VM_RUNNING);
+    sched_on_loaded(vm, vcpu_pml_drain);
+    return dirty_cross_check(&vm->dirty, first);
+}
+
 void vm_dirty_stop(struct vm *vm) {
     if (vm->dirty.mode == DIRTY_MODE_OFF)
         return;

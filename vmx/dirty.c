@@ -139,3 +139,17 @@ uint64_t dirty_collect(struct dirty_log *d, uint64_t *bitmap) {
         return 0;
     return d->mode == DIRTY_MODE_DBIT ? collect_flags(d, bitmap) : collect_noted(d, bitmap);
 }
+
+uint64_t dirty_cross_check(const struct dirty_log *d, uint64_t *first) {
+    uint64_t flag = d->mode == DIRTY_MODE_PML ? EPT_D : d->mode == DIRTY_MODE_WP ? EPT_W : 0;
+    uint64_t differ = 0;
+    for (uint64_t page = 0; flag != 0 && page < d->nr_pages; page++) {
+        bool noted = (d->noted[page / 64] & BIT(page % 64)) != 0;
+        bool marked = (d->region[page / REGION_PAGES].leaf[page % REGION_PAGES] & flag) != 0;
+        if (noted == marked)
+            continue;
+        if (differ++ == 0)
+            *first = page;
+    }
+    return differ;
+}

@@ -51,6 +51,9 @@ static inline bool dirty_is_pml(const struct dirty_log *d) {
 }
 bool dirty_write_fault(struct dirty_log *d, gpa_t gpa);
 void dirty_note(struct dirty_log *d, gpa_t gpa);
+/* dirty_cross_check - pages that are noted and whose leaf does not say so, or the other way round (PML: dirty flag, WP: write
+ * permission; DBIT has the flags only: 0). The guest stands still and its PML is drained. *first: the lowest such page. */
+uint64_t dirty_cross_check(const struct dirty_log *d, uint64_t *first);
 /* dirty_collect - returns how many bits became newly set in bitmap (nr_pages bits). */
 uint64_t dirty_collect(struct dirty_log *d, uint64_t *bitmap);
 
