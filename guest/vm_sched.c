@@ -9,18 +9,12 @@
 #include "kernel/smp.h"
 #include "kernel/time.h"
 
-struct queue {
-    struct sched_entity *first; /* [p] */
-    uint64_t least_tsc;         /* [p] virtual time of the queue: what newcomers and sleepers start from */
-    uint64_t balance_tsc;       /* [p] when to look for a better place next */
-    uint32_t load;              /* [r] entities */
-    uint32_t nr_ready;          /* [r] of them that could run at the last look */
-} __attribute__((aligned(64)));
+static struct {
+    struct sched_queue q;
+} __attribute__((aligned(64))) queues[CPU_MAX];
 
-static struct queue queues[CPU_MAX];
-
-static struct queue *my_queue(void) {
-    return &queues[cpu_id()];
+static struct sched_queue *my_queue(void) {
+    return &queues[cpu_id()].q;
 }
 
 static struct vm_cpu *cpu_of(struct sched_entity *e) {
@@ -28,36 +22,15 @@ static struct vm_cpu *cpu_of(struct sched_entity *e) {
 }
 
 uint32_t sched_load(uint32_t cpu) {
-    return __atomic_load_n(&queues[cpu].load, __ATOMIC_RELAXED);
-}
-
-static void set_load(struct queue *q, int change) {
-    __atomic_store_n(&q->load, q->load + (uint32_t)change, __ATOMIC_RELAXED);
-}
-
-static void enqueue(struct queue *q, struct sched_entity *e) {
-    e->virtual_tsc = q->least_tsc;
-    e->ready_tsc = 0;
-    e->is_yielding = false;
-    e->next = q->first;
-    q->first = e;
-    set_load(q, 1);
-}
-
-static void dequeue(struct queue *q, struct sched_entity *e) {
-    struct sched_entity **link = &q->first;
-    while (*link != e)
-        link = &(*link)->next;
-    *link = e->next;
-    e->next = NULL;
-    set_load(q, -1);
+    return __atomic_load_n(&queues[cpu].q.load, __ATOMIC_RELAXED);
 }
 
 /* A message: the entity has come to this CPU, unless its VM was closed meanwhile. */
 static void adopt(void *arg) {
     struct sched_entity *e = arg;
     if (vm_may_run(cpu_of(e)->vm) && e->home == (int32_t)cpu_id())
-        enqueue(my_queue(), e);
+        sched_queue_add(my_queue(), e);
+    my_queue()->balance_tsc = cpu_rdtsc() + time_ns_to_tsc(SCHED_BALANCE_NS);
 }
 
 /* ---- opening and closing ---- */
@@ -79,22 +52,15 @@ static void take_here(void *arg) {
     const struct call *call = arg;
     for (unsigned i = 0; i < call->vm->spec.nr_vcpus; i++)
         if (call->vm->cpu[i].sched.home == (int32_t)cpu_id())
-            enqueue(my_queue(), &call->vm->cpu[i].sched);
-}
-
-static bool is_queued(const struct queue *q, const struct sched_entity *e) {
-    const struct sched_entity *at = q->first;
-    while (at != NULL && at != e)
-        at = at->next;
-    return at != NULL;
+            sched_queue_add(my_queue(), &call->vm->cpu[i].sched);
 }
 
 static void drop_here(void *arg) {
     const struct call *call = arg;
     for (unsigned i = 0; i < call->vm->spec.nr_vcpus; i++) {
         struct vm_cpu *c = &call->vm->cpu[i];
-        if (is_queued(my_queue(), &c->sched))
-            dequeue(my_queue(), &c->sched);
+        if (sched_queue_has(my_queue(), &c->sched))
+            sched_queue_remove(my_queue(), &c->sched);
         if (cpu_id() != 0 && vcpu_is_here(&c->vcpu))
             vcpu_put();
     }
@@ -195,42 +161,14 @@ void sched_kick_housekeeper(void) {
 
 /* ---- running ---- */
 
-static bool is_due(struct vm_cpu *c, uint64_t now) {
-    return vm_cpu_next_timer(c) <= now;
-}
-
 /* Cheap and generous: vcpu_run says for certain. */
-static bool is_ready(struct vm_cpu *c, uint64_t now) {
-    return vm_may_run(c->vm) && (c->vcpu.activity == VCPU_ACTIVE || vm_cpu_has_events(c) || is_due(c, now));
-}
-
-/* The ready one with the least virtual time; those that yield come last. */
-static struct sched_entity *pick(struct queue *q, uint64_t now) {
-    struct sched_entity *best = NULL;
-    uint32_t nr_ready = 0;
-    for (struct sched_entity *e = q->first; e != NULL; e = e->next) {
-        if (!is_ready(cpu_of(e), now)) {
-            e->ready_tsc = 0;
-            continue;
-        }
-        nr_ready++;
-        if (e->ready_tsc == 0) {
-            uint64_t credit = time_ns_to_tsc(SCHED_SLEEPER_CREDIT_NS);
-            uint64_t floor = q->least_tsc > credit ? q->least_tsc - credit : 0;
-            e->virtual_tsc = MAX(e->virtual_tsc, floor);
-            e->ready_tsc = now;
-        }
-        bool better = best == NULL || (best->is_yielding && !e->is_yielding) ||
-                      (best->is_yielding == e->is_yielding && e->virtual_tsc < best->virtual_tsc);
-        if (better)
-            best = e;
-    }
-    __atomic_store_n(&q->nr_ready, nr_ready, __ATOMIC_RELAXED);
-    return best;
+static bool is_ready(struct sched_entity *e, uint64_t now) {
+    struct vm_cpu *c = cpu_of(e);
+    return vm_may_run(c->vm) && (c->vcpu.activity == VCPU_ACTIVE || vm_cpu_has_events(c) || vm_cpu_next_timer(c) <= now);
 }
 
 /* The slice ends early when a sleeper of this CPU wants it back. */
-static uint64_t slice_end(const struct queue *q, const struct sched_entity *chosen, uint64_t now) {
+static uint64_t slice_end(const struct sched_queue *q, const struct sched_entity *chosen, uint64_t now) {
     uint64_t ns = cpu_id() == 0 ? SCHED_SLICE_CPU0_NS : q->first->next == NULL ? SCHED_SLICE_ALONE_NS : SCHED_SLICE_SHARED_NS;
     uint64_t end = now + time_ns_to_tsc(ns);
     for (struct sched_entity *e = q->first; e != NULL; e = e->next)
@@ -239,25 +177,15 @@ static uint64_t slice_end(const struct queue *q, const struct sched_entity *chos
     return end;
 }
 
-static void account(struct queue *q, struct sched_entity *e, uint64_t start, uint64_t end) {
-    struct cpu_public *pub = &this_cpu()->pub;
-    __atomic_store_n(&e->run_tsc, e->run_tsc + (end - start), __ATOMIC_RELAXED);
-    __atomic_store_n(&e->wait_tsc, e->wait_tsc + (start - e->ready_tsc), __ATOMIC_RELAXED);
-    __atomic_store_n(&pub->guest_ns, pub->guest_ns + time_tsc_to_ns(end - start), __ATOMIC_RELAXED);
-    e->virtual_tsc += end - start;
-    e->ready_tsc = end;
-    q->least_tsc = MAX(q->least_tsc, e->virtual_tsc - MIN(e->virtual_tsc, end - start));
-}
-
 /* True: the vCPU used its time and may want more. */
-static bool run(struct queue *q, struct sched_entity *e, uint64_t now) {
+static bool run(struct sched_queue *q, struct sched_entity *e, uint64_t now) {
     struct vm_cpu *c = cpu_of(e);
-    for (struct sched_entity *other = q->first; other != NULL; other = other->next)
-        other->is_yielding = false;
-    this_cpu()->pub.guest = c->vm->spec.name;
+    struct cpu_public *pub = &this_cpu()->pub;
+    pub->guest = c->vm->spec.name;
     enum vcpu_stop stop = vcpu_run(&c->vcpu, slice_end(q, e, now));
-    this_cpu()->pub.guest = NULL;
-    account(q, e, now, c->vcpu.last_exit_tsc);
+    pub->guest = NULL;
+    sched_queue_account(q, e, now, c->vcpu.last_exit_tsc);
+    __atomic_store_n(&pub->guest_ns, pub->guest_ns + time_tsc_to_ns(c->vcpu.last_exit_tsc - now), __ATOMIC_RELAXED);
     switch (stop) {
     case VCPU_STOP_SLICE:
         return true;
@@ -276,51 +204,40 @@ static bool run(struct queue *q, struct sched_entity *e, uint64_t now) {
 
 /* ---- balance ---- */
 
-/* The CPU that would serve e sooner: one with at least two fewer vCPUs ready, else one with one fewer, so that an odd vCPU
- * goes round and all get the same. */
-static int32_t find_better(const struct queue *q, const struct vm *vm) {
-    int32_t best = SCHED_NO_CPU;
-    uint32_t best_ready = q->nr_ready;
-    for (uint32_t i = 0; i < cpu_nr(); i++) {
-        uint32_t ready = __atomic_load_n(&queues[i].nr_ready, __ATOMIC_RELAXED) + (i == 0);
-        if (i != cpu_id() && is_allowed(vm, i) && ready < best_ready) {
-            best_ready = ready;
-            best = (int32_t)i;
-        }
-    }
-    return best;
+static int32_t find_better(const struct vm *vm) {
+    uint32_t nr_ready[CPU_MAX];
+    for (uint32_t i = 0; i < cpu_nr(); i++)
+        nr_ready[i] = is_allowed(vm, i) || i == cpu_id() ? __atomic_load_n(&queues[i].q.nr_ready, __ATOMIC_RELAXED) : UINT32_MAX;
+    return sched_better_cpu(nr_ready, cpu_nr(), cpu_id());
 }
 
-/* Give the vCPU that is furthest behind to a CPU with less to do. */
-static void balance(struct queue *q, uint64_t now) {
+/* Give a vCPU to a CPU with less to do. */
+static void balance(struct sched_queue *q, uint64_t now) {
     if (q->nr_ready < 2 || now < q->balance_tsc)
         return;
     q->balance_tsc = now + time_ns_to_tsc(SCHED_BALANCE_NS);
-    struct sched_entity *behind = NULL;
-    for (struct sched_entity *e = q->first; e != NULL; e = e->next)
-        if (e->ready_tsc != 0 && (behind == NULL || e->virtual_tsc < behind->virtual_tsc))
-            behind = e;
-    int32_t to = behind != NULL ? find_better(q, cpu_of(behind)->vm) : SCHED_NO_CPU;
+    struct sched_entity *moving = sched_queue_oldest(q);
+    int32_t to = moving != NULL ? find_better(cpu_of(moving)->vm) : SCHED_NO_CPU;
     if (to == SCHED_NO_CPU)
         return;
-    if (vcpu_is_here(&cpu_of(behind)->vcpu))
+    if (vcpu_is_here(&cpu_of(moving)->vcpu))
         vcpu_put();
-    dequeue(q, behind);
-    __atomic_store_n(&behind->home, to, __ATOMIC_SEQ_CST); /* before the message: sched_close asks the new home */
-    if (mailbox_post(&cpu_get((uint32_t)to)->pub.mailbox, adopt, behind) != OK) {
-        __atomic_store_n(&behind->home, (int32_t)cpu_id(), __ATOMIC_SEQ_CST);
-        enqueue(q, behind);
+    sched_queue_remove(q, moving);
+    __atomic_store_n(&moving->home, to, __ATOMIC_SEQ_CST); /* before the message: sched_close asks the new home */
+    if (mailbox_post(&cpu_get((uint32_t)to)->pub.mailbox, adopt, moving) != OK) {
+        __atomic_store_n(&moving->home, (int32_t)cpu_id(), __ATOMIC_SEQ_CST);
+        sched_queue_add(q, moving);
         return;
     }
     smp_kick(cpu_get((uint32_t)to));
 }
 
 bool sched_poll(void) {
-    struct queue *q = my_queue();
-    if (q->first == NULL)
+    struct sched_queue *q = my_queue();
+    if (q->first == NULL && q->nr_ready == 0)
         return false;
     uint64_t now = cpu_rdtsc();
-    struct sched_entity *e = pick(q, now);
+    struct sched_entity *e = sched_queue_pick(q, now, time_ns_to_tsc(SCHED_SLEEPER_CREDIT_NS), is_ready);
     if (e == NULL)
         return false;
     bool busy = run(q, e, now) || q->nr_ready > 1;

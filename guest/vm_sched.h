@@ -7,11 +7,12 @@
  *
  * Each CPU has a queue of its own that no other CPU touches: vCPUs come and go by messages. Of those that can run, the one
  * that has had the least CPU time runs for a slice; one that slept does not save up time. A CPU that has more to do than
- * another gives the vCPU that is furthest behind away (not a pinned one); its home is where it is queued.
+ * another gives one of them away, in turn (not a pinned one); its home is where it is queued.
  * While a VM may run, only a vCPU's home CPU loads it; after sched_close only CPU 0 does. */
 #ifndef GUEST_VM_SCHED_H
 #define GUEST_VM_SCHED_H
 
+#include "guest/sched_queue.h"
 #include "vmx/vcpu.h"
 
 struct vm;
@@ -21,18 +22,6 @@ struct vm;
 #define SCHED_SLICE_ALONE_NS (10 * NSEC_PER_MSEC) /* kicks end it */
 #define SCHED_SLEEPER_CREDIT_NS (2 * NSEC_PER_MSEC)
 #define SCHED_BALANCE_NS (10 * NSEC_PER_MSEC)
-#define SCHED_NO_CPU (-1)
-
-/* Embedded in each vCPU. Legend: [h] its home CPU, [a] atomic, [r] written by its home CPU, read by any. */
-struct sched_entity {
-    struct sched_entity *next; /* [h] in the queue */
-    int32_t home;              /* [a] CPU, or SCHED_NO_CPU */
-    bool is_yielding;          /* [h] it spins: others first, once */
-    uint64_t virtual_tsc;      /* [h] CPU time, raised after sleep; the smallest runs */
-    uint64_t ready_tsc;        /* [h] since when it waits for the CPU; 0: it does not */
-    uint64_t run_tsc;          /* [r] CPU time */
-    uint64_t wait_tsc;         /* [r] time in which it could have run and did not */
-};
 
 /* sched_open, sched_close - Context: CPU 0. vm->state tells whether it may run. */
 void sched_open(struct vm *vm);
