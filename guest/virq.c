@@ -6,130 +6,136 @@
 #define TIMER_GSI 2u      /* where ISA IRQ 0 arrives at the IOAPIC */
 #define IOAPIC_PIC_PIN 0u /* where the PIC's INTR arrives */
 
-static unsigned cpu_of(const struct virq *v, const struct vlapic *l) {
-    return (unsigned)(l - v->lapic);
+static void lock(struct virq *v) {
+    if (v->host.lock != NULL)
+        spin_lock(v->host.lock);
+}
+static void unlock(struct virq *v) {
+    if (v->host.lock != NULL)
+        spin_unlock(v->host.lock);
 }
 
-/* Lowest priority: the lowest PPR wins; equals take turns. */
-static void send_lowest(struct virq *v, const struct irq_msg *msg) {
-    struct vlapic *best = NULL;
+static void kick(struct virq *v, unsigned cpu) {
+    if (v->host.kick != NULL)
+        v->host.kick(v->host.ctx, cpu);
+}
+
+static void post(struct virq *v, unsigned cpu, const struct irq_msg *msg) {
+    if (msg->mode == LAPIC_MODE_INIT && cpu == 0 && v->host.reset != NULL)
+        v->host.reset(v->host.ctx);
+    else if (vlapic_post(virq_lapic(v, cpu), msg))
+        kick(v, cpu);
+}
+
+/* Whom a message is for. from: the vCPU whose ICR sends it, NO_CPU: IOAPIC or device. */
+struct delivery {
+    const struct irq_msg *msg;
+    unsigned from;
+    unsigned shorthand;
+};
+#define NO_CPU UINT32_MAX
+
+static bool is_target(const struct virq *v, unsigned cpu, const struct delivery *d) {
+    switch (d->shorthand) {
+    case LAPIC_SHORTHAND_SELF:
+        return cpu == d->from;
+    case LAPIC_SHORTHAND_ALL:
+        return true;
+    case LAPIC_SHORTHAND_OTHERS:
+        return cpu != d->from;
+    default:
+        return vlapic_matches(virq_lapic(v, cpu), d->msg);
+    }
+}
+
+/* Lowest priority: the lowest PPR wins; equals take turns. Priorities change while they are compared: it is a choice of a good
+ * CPU, not of the best. */
+static void send_lowest(struct virq *v, const struct delivery *d) {
+    unsigned first = __atomic_load_n(&v->next_lowest, __ATOMIC_RELAXED);
+    unsigned best = NO_CPU, best_class = 0, ppr;
     for (unsigned i = 0; i < v->nr_vcpus; i++) {
-        struct vlapic *l = &v->lapic[(v->next_lowest + i) % v->nr_vcpus];
-        bool takes = vlapic_is_hw_enabled(l) && (l->svr & LAPIC_SVR_ENABLE) != 0 && vlapic_matches(l, msg);
-        if (takes && (best == NULL || l->ppr >> 4 < best->ppr >> 4))
-            best = l;
+        unsigned cpu = (first + i) % v->nr_vcpus;
+        if (!is_target(v, cpu, d) || !vlapic_arbitrates(virq_lapic(v, cpu), &ppr))
+            continue;
+        if (best == NO_CPU || ppr >> 4 < best_class) {
+            best = cpu;
+            best_class = ppr >> 4;
+        }
     }
-    if (best == NULL)
+    if (best == NO_CPU)
         return;
-    v->next_lowest = (cpu_of(v, best) + 1) % v->nr_vcpus;
-    vlapic_deliver(best, msg);
+    __atomic_store_n(&v->next_lowest, (best + 1) % v->nr_vcpus, __ATOMIC_RELAXED);
+    post(v, best, d->msg);
 }
 
-void virq_send(struct virq *v, const struct irq_msg *msg) {
-    if (msg->mode == LAPIC_MODE_LOWEST) {
-        send_lowest(v, msg);
+static void deliver(struct virq *v, const struct delivery *d) {
+    if (d->msg->mode == LAPIC_MODE_LOWEST) {
+        send_lowest(v, d);
         return;
     }
-    for (unsigned i = 0; i < v->nr_vcpus; i++)
-        if (vlapic_matches(&v->lapic[i], msg))
-            vlapic_deliver(&v->lapic[i], msg);
+    for (unsigned cpu = 0; cpu < v->nr_vcpus; cpu++)
+        if (is_target(v, cpu, d))
+            post(v, cpu, d->msg);
 }
 
-/* An ICR: shorthands name the targets without a destination. */
+/* An ICR. A fixed interrupt to itself needs no message. */
 static void lapic_send(void *ctx, struct vlapic *from, const struct irq_msg *msg, unsigned shorthand) {
-    struct virq *v = ctx;
-    if (shorthand == LAPIC_SHORTHAND_NONE) {
-        virq_send(v, msg);
-        return;
-    }
-    for (unsigned i = 0; i < v->nr_vcpus; i++) {
-        bool is_self = &v->lapic[i] == from;
-        if (shorthand == LAPIC_SHORTHAND_ALL || is_self == (shorthand == LAPIC_SHORTHAND_SELF))
-            vlapic_deliver(&v->lapic[i], msg);
-    }
+    if (shorthand == LAPIC_SHORTHAND_SELF && msg->mode == LAPIC_MODE_FIXED)
+        vlapic_raise(from, msg->vector, false);
+    else
+        deliver(ctx, &(struct delivery){msg, from->id, shorthand});
 }
 
 static void lapic_eoi(void *ctx, uint8_t vector) {
     struct virq *v = ctx;
+    lock(v);
     vioapic_eoi(&v->ioapic, vector);
+    unlock(v);
 }
 
+/* Another CPU may have acknowledged or masked it meanwhile. */
 static int pic_ack(void *ctx) {
     struct virq *v = ctx;
-    return vpic_ack(&v->pic);
+    lock(v);
+    int vector = v->pic.intr ? vpic_ack(&v->pic) : -1;
+    unlock(v);
+    return vector;
 }
 
-static int pic_peek(void *ctx) {
-    struct virq *v = ctx;
-    return vpic_peek(&v->pic);
-}
-
+/* With the lock held, like all that comes from PIC and IOAPIC. */
 static void pic_output(void *ctx, bool level) {
     struct virq *v = ctx;
-    for (unsigned i = 0; i < v->nr_vcpus; i++)
-        vlapic_set_lint(&v->lapic[i], 0, level);
+    for (unsigned cpu = 0; cpu < v->nr_vcpus; cpu++)
+        if (vlapic_post_lint(virq_lapic(v, cpu), 0, level))
+            kick(v, cpu);
     vioapic_set_pin(&v->ioapic, IOAPIC_PIC_PIN, level);
 }
 
-static void ioapic_send(void *ctx, const struct irq_msg *msg) {
-    virq_send(ctx, msg);
+static void send(void *ctx, const struct irq_msg *msg) {
+    deliver(ctx, &(struct delivery){msg, NO_CPU, LAPIC_SHORTHAND_NONE});
 }
 
-static void kick(void *ctx, struct vlapic *to) {
-    struct virq *v = ctx;
-    if (v->host.kick != NULL)
-        v->host.kick(v->host.ctx, cpu_of(v, to));
-}
-
-static void init_cpu(void *ctx, struct vlapic *to) {
-    struct virq *v = ctx;
-    if (v->host.init != NULL)
-        v->host.init(v->host.ctx, cpu_of(v, to));
-}
-
-static void sipi(void *ctx, struct vlapic *to, uint8_t vector) {
-    struct virq *v = ctx;
-    if (v->host.sipi != NULL)
-        v->host.sipi(v->host.ctx, cpu_of(v, to), vector);
-}
-
-void virq_init(struct virq *v, unsigned nr_vcpus, const struct vclock *clock, const struct virq_host *host) {
+void virq_init(struct virq *v, unsigned nr_vcpus, struct virq_cpu *cpus, const struct vclock *clock,
+               const struct virq_host *host) {
     memset(v, 0, sizeof *v);
+    v->cpus = cpus;
     v->nr_vcpus = nr_vcpus;
-    v->env = (struct vlapic_env){v, lapic_send, lapic_eoi, pic_ack, pic_peek, kick, init_cpu, sipi};
+    v->env = (struct vlapic_env){v, lapic_send, lapic_eoi, pic_ack};
     if (host != NULL)
         v->host = *host;
     for (unsigned i = 0; i < nr_vcpus; i++)
-        vlapic_init(&v->lapic[i], i, clock, &v->env);
+        vlapic_init(&cpus[i].lapic, i, &cpus[i].inbox, clock, &v->env);
     for (unsigned i = 0; i < VIRQ_NR_GSIS; i++)
         v->pin[i] = (struct virq_pin){v, i};
     vpic_init(&v->pic, (struct irq_line){pic_output, v});
     v->pic.chip[0].imr = v->pic.chip[1].imr = 0xff; /* an unprogrammed PIC has vectors 0 to 7 */
-    vioapic_init(&v->ioapic, ioapic_send, v);
-    vlapic_set_virtual_wire(&v->lapic[0]);
-}
-
-static uint64_t page_read(void *dev, gpa_t addr, unsigned size) {
-    struct virq *v = dev;
-    return virq_owns_gpa(v, addr) ? virq_mmio_read(v, addr, size) : UINT64_MAX;
-}
-
-static void page_write(void *dev, gpa_t addr, unsigned size, uint64_t value) {
-    struct virq *v = dev;
-    if (virq_owns_gpa(v, addr))
-        virq_mmio_write(v, addr, size, value);
+    vioapic_init(&v->ioapic, send, v);
+    vlapic_set_virtual_wire(virq_lapic(v, 0));
 }
 
 result_t virq_attach(struct virq *v, struct bus *bus) {
-    struct mmio_handler h = {
-        LAPIC_DEFAULT_BASE, LAPIC_DEFAULT_BASE + LAPIC_PAGE_SIZE, page_read, page_write, v, "lapic",
-    };
     result_t r = vpic_attach(&v->pic, bus);
-    if (r == OK)
-        r = vioapic_attach(&v->ioapic, bus);
-    if (r == OK)
-        r = bus_add_mmio(bus, &h);
-    return r;
+    return r == OK ? vioapic_attach(&v->ioapic, bus) : r;
 }
 
 static void pin_set(void *ctx, bool level) {
@@ -161,7 +167,7 @@ void virq_msi(struct virq *v, uint64_t addr, uint32_t data) {
         .mode = (uint8_t)(data >> MSI_DATA_MODE_SHIFT & 7),
         .logical = (addr & MSI_ADDR_LOGICAL) != 0,
     };
-    virq_send(v, &msg);
+    send(v, &msg);
 }
 
 void virq_snapshot(struct virq *v, struct snap *s) {
@@ -176,5 +182,5 @@ void virq_snapshot(struct virq *v, struct snap *s) {
     vpic_snapshot(&v->pic, s);
     vioapic_snapshot(&v->ioapic, s);
     for (unsigned i = 0; i < v->nr_vcpus; i++)
-        vlapic_snapshot(&v->lapic[i], s);
+        vlapic_snapshot(virq_lapic(v, i), s);
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* virq.h - a guest's interrupt controllers as one: PIC pair, IOAPIC, a local APIC per vCPU, wired as on a PC.
- * For the vCPU loop (vCPU 0; the vlapic_* functions on virq->lapic[n] are the same for any vCPU):
- * - virq_has_pending: anything to inject (vector above PPR, ExtINT, NMI)? virq_peek / virq_accept: which.
- * - virq_nmi_pending / virq_nmi_accept. virq_tpr / virq_set_cr8: the task priority.
- * - virq_next_event_tsc / virq_run: the APIC timers.
+ * - virq_init: as firmware leaves them.   - virq_attach: PIC ports and IOAPIC page on the buses.
+ * - virq_lapic: a vCPU's local APIC; the vCPU loop asks it itself (vlapic.h).
  * For devices: virq_line: a wire for an ISA IRQ or PCI GSI; virq_msi: a message.
- * For the exit handlers: virq_owns_gpa, virq_mmio_read / _write (the local APIC page, wherever it is);
- *   virq_attach: PIC ports and IOAPIC page on the buses.
  * Wiring: ISA IRQ n -> PIC input n and IOAPIC pin n, IRQ 0 -> PIC input 0 and IOAPIC pin 2 (see MADT);
  *   PIC INTR -> LINT0 of every CPU and IOAPIC pin 0.
- * Context: the CPU that runs the VM. */
+ *
+ * Locks. PIC, IOAPIC and the devices' wires are under one lock, the VM's (struct virq_host).
+ * - With the lock held by the caller, any CPU: virq_set_gsi, a virq_line, virq_msi, the bus handlers of PIC and IOAPIC.
+ * - Without it, the vCPU's owner: everything on its own APIC (vlapic.h). An ICR write only posts to the others' inboxes; two
+ *   things need the PIC or the IOAPIC and take the lock in here: the acknowledge of an ExtINT and the EOI of a level-triggered
+ *   vector. So the owner must not hold the lock when it accepts an interrupt or writes to its APIC.
+ * - virq_init, virq_snapshot: the VM is stopped.
+ * Posting to an inbox needs no lock; host.kick is called with and without it. */
 #ifndef GUEST_VIRQ_H
 #define GUEST_VIRQ_H
 
@@ -18,17 +21,24 @@
 #include "guest/vioapic.h"
 #include "guest/vlapic.h"
 #include "guest/vpic.h"
+#include "kernel/spinlock.h"
 
 #define VIRQ_MAX_VCPUS 32u
 #define VIRQ_NR_GSIS IOAPIC_NR_PINS
 
-/* What the vCPUs' owner is told; any of the functions may be NULL. cpu: index of a vCPU = its APIC ID. */
+/* What the vCPUs' owner is told; any member may be NULL. cpu: index of a vCPU = its APIC ID. Any CPU calls them. */
 struct virq_host {
     void *ctx;
-    void (*kick)(void *ctx, unsigned cpu); /* something is pending: wake it, or make it exit if it runs */
-    void (*init)(void *ctx, unsigned cpu); /* INIT: back to wait-for-SIPI */
-    void (*sipi)(void *ctx, unsigned cpu, uint8_t vector);
+    void (*kick)(void *ctx, unsigned cpu); /* something was posted: it must leave the guest or its sleep, and look */
+    void (*reset)(void *ctx);              /* an INIT for the boot CPU, which then is not posted */
+    struct spinlock *lock;                 /* the VM's lock */
 };
+
+/* What belongs to one vCPU; its own cache lines. */
+struct virq_cpu {
+    struct vlapic_inbox inbox; /* any CPU */
+    struct vlapic lapic;       /* the owner's; see vlapic.h for what others read */
+} __attribute__((aligned(4096)));
 
 struct virq;
 struct virq_pin {
@@ -36,21 +46,27 @@ struct virq_pin {
     unsigned gsi;
 };
 
+/* Legend: [c] constant, [l] under the lock, [a] atomic. */
 struct virq {
-    struct vlapic lapic[VIRQ_MAX_VCPUS];
-    unsigned nr_vcpus;
-    unsigned next_lowest; /* lowest-priority delivery: the vCPU to try first */
-    struct vpic pic;
-    struct vioapic ioapic;
-    struct vlapic_env env;
-    struct virq_host host;
+    struct virq_cpu *cpus; /* [c] nr_vcpus of them */
+    unsigned nr_vcpus;     /* [c] */
+    unsigned next_lowest;  /* [a] lowest-priority delivery: the vCPU to try first */
+    struct vpic pic;       /* [l] */
+    struct vioapic ioapic; /* [l] */
+    struct vlapic_env env; /* [c] */
+    struct virq_host host; /* [c] */
     struct virq_pin pin[VIRQ_NR_GSIS];
 };
 
 /* virq_init - controllers as firmware leaves them: PIC and IOAPIC masked, vCPU 0 in virtual wire mode.
- * nr_vcpus: 1..VIRQ_MAX_VCPUS. v must not move afterwards. host may be NULL. clock outlives v. */
-void virq_init(struct virq *v, unsigned nr_vcpus, const struct vclock *clock, const struct virq_host *host);
-/* virq_attach - PIC and ELCR ports, the IOAPIC's page and the local APIC's default page. */
+ * nr_vcpus: 1..VIRQ_MAX_VCPUS. cpus: as many, page-aligned; v and cpus must not move afterwards. host may be NULL.
+ * clock outlives v. */
+void virq_init(struct virq *v, unsigned nr_vcpus, struct virq_cpu *cpus, const struct vclock *clock,
+               const struct virq_host *host);
+static inline struct vlapic *virq_lapic(const struct virq *v, unsigned cpu) {
+    return &v->cpus[cpu].lapic;
+}
+/* virq_attach - PIC and ELCR ports, the IOAPIC's page. (Each vCPU's APIC page is its own: no bus sees it.) */
 result_t virq_attach(struct virq *v, struct bus *bus) MUST_CHECK;
 
 /* virq_line - the wire of ISA IRQ or GSI `gsi` (< VIRQ_NR_GSIS; others go nowhere). One driver per wire. */
@@ -58,56 +74,8 @@ struct irq_line virq_line(struct virq *v, unsigned gsi);
 void virq_set_gsi(struct virq *v, unsigned gsi, bool level);
 /* virq_msi - a device's memory write to 0xfeexxxxx; other addresses are dropped. */
 void virq_msi(struct virq *v, uint64_t addr, uint32_t data);
-void virq_send(struct virq *v, const struct irq_msg *msg);
-
-static inline bool virq_has_pending(const struct virq *v) {
-    return vlapic_has_pending(&v->lapic[0]);
-}
-/* virq_has_vector - as virq_has_pending, NMIs left out: what an interrupt-window request is for. */
-static inline bool virq_has_vector(const struct virq *v) {
-    return (v->lapic[0].pending & (VLAPIC_PENDING_VECTOR | VLAPIC_PENDING_EXTINT)) != 0;
-}
-/* virq_peek, virq_accept - the vector to inject, or -1. Accept acknowledges: the caller must inject it. */
-static inline int virq_peek(const struct virq *v) {
-    return vlapic_peek(&v->lapic[0]);
-}
-static inline int virq_accept(struct virq *v) {
-    return vlapic_accept(&v->lapic[0]);
-}
-static inline bool virq_nmi_pending(const struct virq *v) {
-    return vlapic_nmi_pending(&v->lapic[0]);
-}
-static inline bool virq_nmi_accept(struct virq *v) {
-    return vlapic_accept_nmi(&v->lapic[0]);
-}
-/* virq_tpr - the task-priority register (8 bits; CR8 is its upper four). */
-static inline uint8_t virq_tpr(const struct virq *v) {
-    return v->lapic[0].tpr;
-}
-static inline void virq_set_cr8(struct virq *v, uint8_t cr8) {
-    vlapic_set_tpr(&v->lapic[0], (uint8_t)(cr8 << 4));
-}
-
-/* virq_next_event_tsc - vclock TSC at which virq_run has something to do; VCLOCK_NEVER if never. */
-static inline uint64_t virq_next_event_tsc(const struct virq *v) {
-    return vlapic_next_event_tsc(&v->lapic[0]);
-}
-static inline void virq_run(struct virq *v) {
-    vlapic_run(&v->lapic[0]);
-}
-
-/* virq_owns_gpa - is this vCPU 0's local APIC page now? (It may have been moved, or switched off.) */
-static inline bool virq_owns_gpa(const struct virq *v, gpa_t gpa) {
-    return (gpa & ~(gpa_t)(LAPIC_PAGE_SIZE - 1)) == v->lapic[0].mmio_base;
-}
-static inline uint64_t virq_mmio_read(struct virq *v, gpa_t gpa, unsigned size) {
-    return vlapic_mmio_read(&v->lapic[0], (uint32_t)gpa & (LAPIC_PAGE_SIZE - 1), size);
-}
-static inline void virq_mmio_write(struct virq *v, gpa_t gpa, unsigned size, uint64_t value) {
-    vlapic_mmio_write(&v->lapic[0], (uint32_t)gpa & (LAPIC_PAGE_SIZE - 1), size, value);
-}
-
-/* virq_snapshot - PIC, IOAPIC and all local APICs; the number of vCPUs must be the same. */
+/* virq_snapshot - PIC, IOAPIC and all local APICs; the number of vCPUs must be the same. Saving: INITs and SIPIs are taken
+ * before, since they belong to the vCPUs. */
 void virq_snapshot(struct virq *v, struct snap *s);
 
 #endif

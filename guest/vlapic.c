@@ -8,9 +8,12 @@
 #define SVR_RESET 0xffu
 #define MAX_EXPIRY_NS BIT(58) /* nine years: far enough, and safe to convert at any TSC frequency */
 
-void vlapic_init(struct vlapic *l, uint32_t id, const struct vclock *clock, const struct vlapic_env *env) {
+void vlapic_init(struct vlapic *l, uint32_t id, struct vlapic_inbox *inbox, const struct vclock *clock,
+                 const struct vlapic_env *env) {
     memset(l, 0, sizeof *l);
+    vlapic_inbox_init(inbox);
     l->id = id;
+    l->inbox = inbox;
     l->clock = clock;
     l->env = env;
     l->boot_cpu = id == 0;
@@ -71,30 +74,18 @@ static bool lint0_is_extint(const struct vlapic *l) {
 }
 
 void vlapic_update_extint(struct vlapic *l) {
-    bool level = l->extint_latched || (l->lint0 && lint0_is_extint(l));
-    if (!level) {
-        l->pending &= (uint8_t)~VLAPIC_PENDING_EXTINT;
-        return;
-    }
-    if ((l->pending & VLAPIC_PENDING_EXTINT) == 0) {
-        l->pending |= VLAPIC_PENDING_EXTINT;
-        l->env->kick(l->env->ctx, l);
-    }
-}
-
-int vlapic_peek(const struct vlapic *l) {
-    if ((l->pending & VLAPIC_PENDING_EXTINT) != 0)
-        return l->env->extint_peek(l->env->ctx);
-    if ((l->pending & VLAPIC_PENDING_VECTOR) != 0)
-        return (int)vlapic_highest(l->irr, l->irr_words);
-    return -1;
+    bool level = l->extint_latched || (lint0_is_extint(l) && vlapic_inbox_lint(l->inbox, 0));
+    l->pending = (uint8_t)((l->pending & ~VLAPIC_PENDING_EXTINT) | (level ? VLAPIC_PENDING_EXTINT : 0));
 }
 
 int vlapic_accept(struct vlapic *l) {
     if ((l->pending & VLAPIC_PENDING_EXTINT) != 0) {
         l->extint_latched = false;
-        vlapic_update_extint(l);
-        return l->env->extint_ack(l->env->ctx); /* may lower and raise LINT0 */
+        int vector = l->env->extint_ack(l->env->ctx);
+        vlapic_update_extint(l); /* LINT0 may have fallen and risen */
+        vlapic_fold(l);          /* the IOAPIC may have sent another one */
+        if (vector >= 0)
+            return vector;
     }
     if ((l->pending & VLAPIC_PENDING_VECTOR) == 0)
         return -1;
@@ -104,11 +95,6 @@ int vlapic_accept(struct vlapic *l) {
     l->ppr = (uint8_t)(vector & 0xf0u); /* above TPR, as it was above PPR; nothing in IRR is higher */
     l->pending &= (uint8_t)~VLAPIC_PENDING_VECTOR;
     return (int)vector;
-}
-
-void vlapic_raise_nmi(struct vlapic *l) {
-    l->pending |= VLAPIC_PENDING_NMI;
-    l->env->kick(l->env->ctx, l);
 }
 
 void vlapic_error(struct vlapic *l, uint32_t bits) {
@@ -131,87 +117,8 @@ void vlapic_raise(struct vlapic *l, uint8_t vector, bool level) {
         l->tmr[vector >> 6] |= bit;
     else
         l->tmr[vector >> 6] &= ~bit;
-    if ((vector >> 4) > (l->ppr >> 4) && (l->pending & VLAPIC_PENDING_VECTOR) == 0) {
+    if ((vector >> 4) > (l->ppr >> 4))
         l->pending |= VLAPIC_PENDING_VECTOR;
-        l->env->kick(l->env->ctx, l);
-    }
-}
-
-void vlapic_deliver(struct vlapic *l, const struct irq_msg *msg) {
-    switch (msg->mode) {
-    case LAPIC_MODE_FIXED:
-    case LAPIC_MODE_LOWEST:
-        vlapic_raise(l, msg->vector, msg->level);
-        return;
-    case LAPIC_MODE_NMI:
-        if (vlapic_is_hw_enabled(l))
-            vlapic_raise_nmi(l);
-        return;
-    case LAPIC_MODE_INIT:
-        vlapic_reset(l);
-        l->env->init(l->env->ctx, l);
-        return;
-    case LAPIC_MODE_SIPI:
-        l->env->sipi(l->env->ctx, l, msg->vector);
-        return;
-    case LAPIC_MODE_EXTINT:
-        if (vlapic_is_hw_enabled(l)) {
-            l->extint_latched = true;
-            vlapic_update_extint(l);
-        }
-        return;
-    default: /* SMI: this machine has no system-management mode; 3: reserved */
-        return;
-    }
-}
-
-static uint32_t logical_id(const struct vlapic *l) {
-    return l->x2apic ? (l->id >> 4) << 16 | 1u << (l->id & 15) : l->ldr >> LAPIC_ID_SHIFT;
-}
-
-/* Source: SDM Vol. 3 "Logical Destination Mode" and "Logical Destination Mode in x2APIC Mode". */
-static bool matches_logical(const struct vlapic *l, uint32_t dest) {
-    uint32_t ldr = logical_id(l);
-    if (l->x2apic)
-        return dest >> 16 == ldr >> 16 && (dest & ldr & 0xffffu) != 0;
-    if (l->dfr >> LAPIC_DFR_MODEL_SHIFT == LAPIC_DFR_MODEL_CLUSTER)
-        return (dest >> 4 & 0xf) == ldr >> 4 && (dest & ldr & 0xfu) != 0;
-    return (dest & ldr) != 0;
-}
-
-bool vlapic_matches(const struct vlapic *l, const struct irq_msg *msg) {
-    if (msg->dest == (msg->wide ? LAPIC_BROADCAST_X2APIC : LAPIC_BROADCAST_XAPIC))
-        return true;
-    if (msg->logical)
-        return matches_logical(l, msg->dest);
-    return msg->dest == (l->x2apic ? l->id : l->id & 0xffu);
-}
-
-static void lint_edge(struct vlapic *l, uint32_t lvt) {
-    if ((lvt & LAPIC_LVT_MASKED) != 0)
-        return;
-    switch ((lvt & LAPIC_LVT_MODE_MASK) >> LAPIC_LVT_MODE_SHIFT) {
-    case LAPIC_MODE_FIXED:
-        vlapic_raise(l, (uint8_t)lvt, false);
-        return;
-    case LAPIC_MODE_NMI:
-        vlapic_raise_nmi(l);
-        return;
-    default: /* ExtINT is a level, see vlapic_update_extint; SMI and INIT by a pin are not wired on a PC */
-        return;
-    }
-}
-
-void vlapic_set_lint(struct vlapic *l, unsigned pin, bool level) {
-    bool *state = pin == 0 ? &l->lint0 : &l->lint1;
-    bool rising = level && !*state;
-    *state = level;
-    if (rising && vlapic_is_hw_enabled(l))
-        lint_edge(l, l->lvt[pin == 0 ? VLAPIC_LVT_LINT0 : VLAPIC_LVT_LINT1]);
-    else if (rising && pin == 1)
-        vlapic_raise_nmi(l); /* a disabled APIC makes LINT1 a plain NMI pin */
-    if (pin == 0)
-        vlapic_update_extint(l);
 }
 
 void vlapic_eoi(struct vlapic *l) {
@@ -241,6 +148,7 @@ bool vlapic_write_base(struct vlapic *l, uint64_t value, unsigned phys_bits) {
         return false; /* disabled -> x2APIC */
     if (en && old_x2 && !x2)
         return false; /* x2APIC -> xAPIC */
+    vlapic_fold(l); /* what came before belongs to the old state */
     l->base = value;
     if (old_en && !en) {
         uint8_t nmi = l->pending & VLAPIC_PENDING_NMI;
@@ -254,6 +162,11 @@ bool vlapic_write_base(struct vlapic *l, uint64_t value, unsigned phys_bits) {
 }
 
 void vlapic_snapshot(struct vlapic *l, struct snap *s) {
+    if (s->loading)
+        vlapic_inbox_init(l->inbox);
+    else
+        vlapic_fold(l);
+    bool lint0 = vlapic_inbox_lint(l->inbox, 0), lint1 = vlapic_inbox_lint(l->inbox, 1);
     uint8_t nmi = vlapic_nmi_pending(l);
     snap_u8(s, &nmi);
     snap_require(s, nmi <= 1);
@@ -283,10 +196,11 @@ void vlapic_snapshot(struct vlapic *l, struct snap *s) {
     snap_u64(s, &l->icr);
     snap_u32(s, &l->esr);
     snap_u32(s, &l->esr_pending);
-    snap_bool(s, &l->lint0);
-    snap_bool(s, &l->lint1);
+    snap_bool(s, &lint0);
+    snap_bool(s, &lint1);
     snap_bool(s, &l->extint_latched);
     if (s->loading && s->status == OK) {
+        vlapic_inbox_load_lint(l->inbox, lint0, lint1);
         l->pending = nmi ? VLAPIC_PENDING_NMI : 0;
         vlapic_derive(l);
     }

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* vlapic.h - one vCPU's local APIC: xAPIC page, x2APIC MSRs, priorities, local vector table, timer, IPIs.
  * - vlapic_init / vlapic_reset: power-up state; vlapic_set_virtual_wire: what firmware leaves on CPU 0.
- * - vlapic_has_pending, vlapic_peek, vlapic_accept, vlapic_accept_nmi: what the vCPU loop asks for.
- * - vlapic_raise, vlapic_deliver, vlapic_set_lint: interrupts come in. vlapic_eoi: one is done.
+ * - vlapic_has_news, vlapic_take: what other CPUs posted. Then vlapic_has_pending, vlapic_accept, vlapic_accept_nmi: what can be
+ *   injected. The vCPU loop asks in this order before it enters the guest or sleeps.
+ * - vlapic_raise, vlapic_raise_nmi: an interrupt of its own. vlapic_eoi: one is done.
+ * - vlapic_post, vlapic_post_lint, vlapic_matches, vlapic_arbitrates: for the sender of a message.
  * - vlapic_mmio_* / vlapic_msr_*: the guest's register accesses; vlapic_write_base: IA32_APIC_BASE.
  * - vlapic_next_event_tsc, vlapic_run: the timer. The bus runs at 1 GHz: a tick per guest ns before division.
  * Everything that leaves the CPU goes through struct vlapic_env, so this model knows neither IOAPIC nor PIC.
  * `pending` and `timer_next_tsc` are kept up to date by every change, so asking costs one load.
- * Context: the CPU that runs the VM.
+ *
+ * Context: the owner, that is the CPU that runs the vCPU, or CPU 0 while the VM is stopped; without locks. Any CPU may call
+ * vlapic_post, vlapic_post_lint, vlapic_matches, vlapic_arbitrates and vlapic_has_news, which touch only the inbox and fields
+ * tagged [r]. What the environment's functions lock, they lock themselves, so the owner must not hold the VM's lock.
  * Source: SDM Vol. 3 chapter "Advanced Programmable Interrupt Controller (APIC)". */
 #ifndef GUEST_VLAPIC_H
 #define GUEST_VLAPIC_H
 
 #include "guest/snapshot.h"
 #include "guest/vclock.h"
+#include "guest/vlapic_inbox.h"
 #include "kernel/hw/lapic_regs.h"
 #include "kernel/hw/msr_regs.h"
 
@@ -29,16 +35,19 @@ struct irq_msg {
     bool wide;    /* dest has 32 bits (x2APIC); otherwise 8, and 0xff is everybody */
 };
 
-/* What a local APIC needs from the machine around it. */
+/* What a local APIC needs from the machine around it. Called by the owner, without locks. */
 struct vlapic_env {
     void *ctx;
     void (*send)(void *ctx, struct vlapic *from, const struct irq_msg *msg, unsigned shorthand);
-    void (*eoi)(void *ctx, uint8_t vector);          /* EOI broadcast for a level-triggered vector */
-    int (*extint_ack)(void *ctx);                    /* INTA cycle: the PIC's vector */
-    int (*extint_peek)(void *ctx);                   /* the vector that extint_ack would return */
-    void (*kick)(void *ctx, struct vlapic *to);      /* something became pending */
-    void (*init)(void *ctx, struct vlapic *to);      /* INIT arrived; the APIC is reset already */
-    void (*sipi)(void *ctx, struct vlapic *to, uint8_t vector);
+    void (*eoi)(void *ctx, uint8_t vector); /* EOI broadcast for a level-triggered vector */
+    int (*extint_ack)(void *ctx);           /* INTA cycle: the PIC's vector, or -1: it asks no more */
+};
+
+/* What vlapic_take leaves to the vCPU: INIT first (the APIC is reset already), then SIPI. */
+struct vlapic_requests {
+    bool init;   /* back to wait-for-SIPI */
+    bool sipi;   /* start at sipi_vector << 12, if it waits for one; otherwise nothing */
+    uint8_t sipi_vector;
 };
 
 #define VLAPIC_PENDING_VECTOR 0x1u /* a vector above PPR */
@@ -59,7 +68,7 @@ enum vlapic_lvt {
 #define VLAPIC_NO_MMIO UINT64_MAX  /* mmio_base when disabled or in x2APIC mode */
 #define VLAPIC_MIN_PERIOD_NS 20000u /* a shorter periodic timer skips multiples of its period */
 
-/* Fields marked [d] are derived from the others and not in a snapshot. */
+/* The owner's. Legend: [d] derived from the others and not in a snapshot; [r] other CPUs read it, so each access is atomic. */
 struct vlapic {
     uint8_t pending;         /* VLAPIC_PENDING_*; the VECTOR and EXTINT bits are [d] */
     uint8_t tpr;
@@ -88,16 +97,17 @@ struct vlapic {
     uint64_t icr; /* high half: xAPIC destination in 63:56, or the x2APIC destination */
     uint32_t esr;
     uint32_t esr_pending;   /* errors since the last write to ESR */
-    bool lint0, lint1;      /* levels of the two pins */
     bool extint_latched;    /* an ExtINT message arrived and was not yet accepted */
     bool boot_cpu;          /* [d] constant */
+    struct vlapic_inbox *inbox;
     const struct vclock *clock;
     const struct vlapic_env *env;
 };
 
-/* vlapic_init - power-up state of vCPU `id` (the APIC ID). clock and env outlive the APIC. */
-void vlapic_init(struct vlapic *l, uint32_t id, const struct vclock *clock, const struct vlapic_env *env);
-/* vlapic_reset - INIT: registers to their reset values; ID, IA32_APIC_BASE and the pins' levels stay. */
+/* vlapic_init - power-up state of vCPU `id` (the APIC ID), inbox empty. inbox, clock and env outlive the APIC. */
+void vlapic_init(struct vlapic *l, uint32_t id, struct vlapic_inbox *inbox, const struct vclock *clock,
+                 const struct vlapic_env *env);
+/* vlapic_reset - INIT: registers to their reset values; ID, IA32_APIC_BASE, inbox and the pins' levels stay. */
 void vlapic_reset(struct vlapic *l);
 /* vlapic_set_virtual_wire - enabled, LINT0 = ExtINT, LINT1 = NMI: how firmware hands over the boot CPU
  * (MultiProcessor Specification 1.4, section 3.6.2.2 "Virtual Wire Mode"). */
@@ -107,14 +117,24 @@ static inline bool vlapic_is_hw_enabled(const struct vlapic *l) {
     return (l->base & APIC_BASE_EN) != 0;
 }
 
+/* vlapic_has_news - is there anything to take? One load; any CPU. */
+static inline bool vlapic_has_news(const struct vlapic *l) {
+    return vlapic_inbox_has_news(l->inbox);
+}
+/* vlapic_take - carry out what was posted; true: r says what is left to do for the vCPU. Vectors and NMIs are pending
+ * afterwards, or dropped if the APIC is disabled. Bounded work whatever was posted.
+ * NMIs stay pending while the vCPU waits for SIPI, which blocks them (SDM Vol. 3C "Activity State"): it must not accept one
+ * then. */
+bool vlapic_take(struct vlapic *l, struct vlapic_requests *r) MUST_CHECK;
+/* vlapic_fold - the same, but INITs and SIPIs stay in the inbox. */
+void vlapic_fold(struct vlapic *l);
+
 /* vlapic_has_pending - something can be injected now, as far as the APIC is concerned. */
 static inline bool vlapic_has_pending(const struct vlapic *l) {
     return l->pending != 0;
 }
-
-/* vlapic_peek - the vector that vlapic_accept would return, or -1. NMIs are apart. */
-int vlapic_peek(const struct vlapic *l);
-/* vlapic_accept - acknowledge: ExtINT first, then the highest vector (IRR -> ISR); -1 when neither waits. */
+/* vlapic_accept - acknowledge: ExtINT first, then the highest vector (IRR -> ISR); -1 when neither waits. The caller must
+ * inject it. NMIs are apart. */
 int vlapic_accept(struct vlapic *l);
 static inline bool vlapic_nmi_pending(const struct vlapic *l) {
     return (l->pending & VLAPIC_PENDING_NMI) != 0;
@@ -125,17 +145,25 @@ static inline bool vlapic_accept_nmi(struct vlapic *l) {
     l->pending &= (uint8_t)~VLAPIC_PENDING_NMI;
     return was;
 }
-void vlapic_raise_nmi(struct vlapic *l);
-
-/* vlapic_raise - a fixed interrupt arrives. Vectors below 16 are errors (ESR); a disabled APIC drops it. */
+static inline void vlapic_raise_nmi(struct vlapic *l) {
+    l->pending |= VLAPIC_PENDING_NMI;
+}
+/* vlapic_raise - a fixed interrupt of the vCPU itself. Vectors below 16 are errors (ESR); a disabled APIC drops it. */
 void vlapic_raise(struct vlapic *l, uint8_t vector, bool level);
-/* vlapic_deliver - a message that was found to be for this APIC. */
-void vlapic_deliver(struct vlapic *l, const struct irq_msg *msg);
-/* vlapic_matches - does the message's destination name this APIC? */
+
+/* vlapic_post - a message that was found to be for this APIC; true: kick its owner. Any CPU. */
+bool vlapic_post(struct vlapic *l, const struct irq_msg *msg) MUST_CHECK;
+/* vlapic_post_lint - level of pin LINT0 or LINT1; true: kick. Any CPU, one at a time (the VM's lock). */
+bool vlapic_post_lint(struct vlapic *l, unsigned pin, bool level) MUST_CHECK;
+/* vlapic_matches - does the message's destination name this APIC? Any CPU. */
 bool vlapic_matches(const struct vlapic *l, const struct irq_msg *msg);
-/* vlapic_set_lint - level of pin LINT0 or LINT1. */
-void vlapic_set_lint(struct vlapic *l, unsigned pin, bool level);
+/* vlapic_arbitrates - may it take a lowest-priority message? *ppr: its processor priority, about now. Any CPU. */
+bool vlapic_arbitrates(const struct vlapic *l, unsigned *ppr);
+
 void vlapic_eoi(struct vlapic *l);
+static inline uint8_t vlapic_tpr(const struct vlapic *l) {
+    return l->tpr;
+}
 void vlapic_set_tpr(struct vlapic *l, uint8_t tpr);
 
 /* vlapic_write_base - IA32_APIC_BASE; false = #GP (reserved bits, illegal transition).
@@ -183,6 +211,7 @@ uint64_t vlapic_read_tsc_deadline(struct vlapic *l);
 /* vlapic_set_tsc_adjust - the guest moved its TSC: guest-visible TSC = vclock TSC + adjust. */
 void vlapic_set_tsc_adjust(struct vlapic *l, uint64_t adjust);
 
+/* vlapic_snapshot - the VM is stopped, and INITs and SIPIs are taken. Loading empties the inbox. */
 void vlapic_snapshot(struct vlapic *l, struct snap *s);
 
 #endif

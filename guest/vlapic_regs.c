@@ -96,6 +96,7 @@ static bool reg_read(const struct vlapic *l, unsigned reg, uint32_t *value) {
 }
 
 static void write_svr(struct vlapic *l, uint32_t value) {
+    vlapic_fold(l); /* what came before belongs to the old state */
     l->svr = value & SVR_WRITABLE;
     if ((l->svr & LAPIC_SVR_ENABLE) == 0)
         for (unsigned i = 0; i < VLAPIC_NR_LVTS; i++)

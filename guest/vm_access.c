@@ -45,7 +45,7 @@ static struct gwalk_regs walk_regs(void) {
 }
 
 static struct vlapic *lapic_of(const struct vm_cpu *c) {
-    return &c->vm->irq.lapic[c->index];
+    return virq_lapic(&c->vm->irq, c->index);
 }
 
 /* The page of the vCPU's own local APIC: nobody else reaches it, so it needs no lock. */

@@ -5,6 +5,7 @@
 
 #include "guest/vm_priv.h"
 #include "kernel/cpu.h"
+#include "kernel/frames.h"
 #include "kernel/hw/msr_regs.h"
 #include "kernel/io.h"
 #include "kernel/time.h"
@@ -34,12 +35,16 @@ static void on_reset(void *ctx) {
     vm_end(ctx, VM_ENDING_RESET);
 }
 
+static void on_kick(void *ctx, unsigned cpu) {
+    sched_kick(ctx, cpu);
+}
+
 static void on_power_off(void *ctx) {
     vm_end(ctx, VM_ENDING_POWER_OFF);
 }
 
 void vm_apply_tsc_offset(struct vm_cpu *c) {
-    vcpu_set_tsc_offset(&c->vcpu, c->vm->clock.tsc_offset + c->vm->irq.lapic[c->index].tsc_adjust);
+    vcpu_set_tsc_offset(&c->vcpu, c->vm->clock.tsc_offset + virq_lapic(&c->vm->irq, c->index)->tsc_adjust);
 }
 
 static result_t attach_all(struct vm *vm) {
@@ -110,21 +115,30 @@ static result_t create_cpu(struct vm *vm, struct reason *why) {
         struct vm_cpu *c = &vm->cpu[i];
         const struct vmsr_ops ops = {
             .ctx = c, .set_tsc_adjust = on_tsc_adjust, .kvm_read = on_kvm_read, .kvm_write = on_kvm_write};
-        vmsr_init(&c->msr, &vm->cpuid, &vm->irq.lapic[i], &ops);
+        vmsr_init(&c->msr, &vm->cpuid, virq_lapic(&vm->irq, i), &ops);
     }
     return OK;
 }
 
+static unsigned irq_order(const struct vm *vm) {
+    unsigned order = 0;
+    while (PAGE_SIZE << order < vm->spec.nr_vcpus * sizeof(struct virq_cpu))
+        order++;
+    return order;
+}
+
 result_t vm_platform_create(struct vm *vm, struct reason *why) {
     vm->pio_index = calloc(BUS_PIO_PORTS, 1);
-    if (vm->pio_index == NULL)
-        return reason_set(why, ERR_NOMEM, "VM %s: no memory for its port table", vm->spec.name);
+    vm->irq_frames = frames_alloc(irq_order(vm));
+    if (vm->pio_index == NULL || vm->irq_frames == 0)
+        return reason_set(why, ERR_NOMEM, "VM %s: no memory for its port table and local APICs", vm->spec.name);
     vclock_init(&vm->clock, time_tsc_hz(), read_guest_tsc);
     vm->clock.tsc_offset = -cpu_rdtsc();
     uint64_t wall_ns = time_wall_ns();
     bus_init(&vm->bus, vm->pio_index);
     const struct power_ops power = {on_reset, on_power_off, vm};
-    virq_init(&vm->irq, vm->spec.nr_vcpus, &vm->clock, NULL);
+    const struct virq_host host = {vm, on_kick, on_reset, &vm->lock};
+    virq_init(&vm->irq, vm->spec.nr_vcpus, phys_to_virt(vm->irq_frames), &vm->clock, &host);
     vpit_init(&vm->pit, &vm->clock, virq_line(&vm->irq, GSI_PIT));
     vrtc_init(&vm->rtc, &vm->clock, virq_line(&vm->irq, GSI_RTC), wall_ns, vm->mem.low_bytes, vm->mem.high_bytes);
     vpm_init(&vm->pm, &vm->clock, virq_line(&vm->irq, GSI_SCI), power);
@@ -169,6 +183,9 @@ result_t vm_host_check_tsc_hz(uint64_t hz, struct reason *why) {
 }
 
 void vm_platform_destroy(struct vm *vm) {
+    if (vm->irq_frames != 0)
+        frames_free(vm->irq_frames, irq_order(vm));
+    vm->irq_frames = 0;
     free(vm->pio_index);
     vm->pio_index = NULL;
 }
@@ -196,13 +213,13 @@ static uint64_t device_next_tsc(struct vm *vm) {
 }
 
 uint64_t vm_next_event_tsc(struct vm_cpu *c) {
-    uint64_t own = vlapic_next_event_tsc(&c->vm->irq.lapic[c->index]);
+    uint64_t own = vlapic_next_event_tsc(virq_lapic(&c->vm->irq, c->index));
     return c->index == 0 ? MIN(own, device_next_tsc(c->vm)) : own;
 }
 
 void vm_run_events(struct vm_cpu *c) {
     struct vm *vm = c->vm;
-    vlapic_run(&vm->irq.lapic[c->index]);
+    vlapic_run(virq_lapic(&vm->irq, c->index));
     if (c->index != 0 || vclock_tsc(&vm->clock) < vm->device_next_tsc)
         return;
     vm_lock(vm);

@@ -59,6 +59,7 @@ struct vm {
     struct bus bus;             /* [c], its devices [l] */
     uint8_t *pio_index;
     struct virq irq;            /* see virq.h */
+    hpa_t irq_frames;           /* [c] its struct virq_cpus */
     struct vpit pit;            /* [l] and so on */
     struct vrtc rtc;
     struct vpm pm;
@@ -104,6 +105,8 @@ extern const struct vcpu_ops vm_vcpu_ops;
  * vm_cpu_crashed: vcpu_run said so. */
 uint64_t vm_cpu_next_timer(struct vm_cpu *c);
 bool vm_cpu_has_events(const struct vm_cpu *c);
+/* vm_cpu_take_requests - what other CPUs sent to its local APIC, INIT and SIPI included. Context: its CPU; CPU 0 when stopped. */
+void vm_cpu_take_requests(struct vm_cpu *c);
 void vm_cpu_crashed(struct vm_cpu *c);
 
 /* vm_access.c */

@@ -17,6 +17,8 @@ static void save_msr(struct vm *vm, struct snap *s) {
 }
 
 static void save_irq(struct vm *vm, struct snap *s) {
+    for (unsigned i = 0; !s->loading && i < vm->spec.nr_vcpus; i++)
+        vm_cpu_take_requests(&vm->cpu[i]);
     virq_snapshot(&vm->irq, s);
 }
 

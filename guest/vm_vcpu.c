@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* vm_vcpu.c - what the vCPU asks its machine between an exit and the next entry. These run on every such exit. */
 #include "guest/vm_priv.h"
+#include "vmx/vcpu_state.h"
 
 #define FAR_FUTURE (UINT64_MAX / 2) /* guests park deadlines there; subtracting an offset must not wrap */
 
 static struct vlapic *lapic_of(const struct vm_cpu *c) {
-    return &c->vm->irq.lapic[c->index];
+    return virq_lapic(&c->vm->irq, c->index);
 }
 
 static uint32_t on_pio_read(void *ctx, uint16_t port, unsigned size) {
@@ -25,12 +26,22 @@ static void on_pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value
     vm_unlock(c->vm);
 }
 
+void vm_cpu_take_requests(struct vm_cpu *c) {
+    struct vlapic_requests requests;
+    if (!vlapic_has_news(lapic_of(c)) || !vlapic_take(lapic_of(c), &requests))
+        return;
+    if (requests.init)
+        vcpu_take_init(&c->vcpu);
+    if (requests.sipi)
+        vcpu_take_sipi(&c->vcpu, requests.sipi_vector);
+}
+
 static void on_take_requests(void *ctx) {
-    (void)ctx;
+    vm_cpu_take_requests(ctx);
 }
 
 bool vm_cpu_has_events(const struct vm_cpu *c) {
-    return vlapic_has_pending(lapic_of(c));
+    return vlapic_has_pending(lapic_of(c)) || vlapic_has_news(lapic_of(c));
 }
 
 static unsigned on_pending(void *ctx) {
@@ -48,7 +59,7 @@ static bool on_nmi_accept(void *ctx) {
 }
 
 static uint8_t on_get_cr8(void *ctx) {
-    return lapic_of(ctx)->tpr >> 4;
+    return vlapic_tpr(lapic_of(ctx)) >> 4;
 }
 
 static void on_set_cr8(void *ctx, uint8_t value) {

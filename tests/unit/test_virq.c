@@ -17,9 +17,14 @@ struct bench {
     struct vclock time; /* tsc_offset is the guest TSC */
     struct bus bus;
     uint8_t *index;
-    unsigned kicks[CPUS], inits[CPUS];
-    int sipi[CPUS];
+    unsigned kicks[CPUS], resets;
+    struct vlapic_requests got[CPUS]; /* what take left to the vCPU since it was cleared */
+    struct virq_cpu cpus[CPUS];
 };
+
+static struct vlapic *lapic(struct bench *b, unsigned cpu) {
+    return virq_lapic(&b->v, cpu);
+}
 
 static uint64_t read_tsc(const struct vclock *c) {
     return c->tsc_offset;
@@ -28,29 +33,26 @@ static uint64_t read_tsc(const struct vclock *c) {
 static void on_kick(void *ctx, unsigned cpu) {
     ((struct bench *)ctx)->kicks[cpu]++;
 }
-static void on_init(void *ctx, unsigned cpu) {
-    ((struct bench *)ctx)->inits[cpu]++;
-}
-static void on_sipi(void *ctx, unsigned cpu, uint8_t vector) {
-    ((struct bench *)ctx)->sipi[cpu] = vector;
+static void on_reset(void *ctx) {
+    ((struct bench *)ctx)->resets++;
 }
 
 static void lapic_wr(struct bench *b, unsigned cpu, uint32_t offset, uint32_t value) {
-    vlapic_mmio_write(&b->v.lapic[cpu], offset, 4, value);
+    vlapic_mmio_write(lapic(b, cpu), offset, 4, value);
 }
 
 static int setup(void **state) {
-    struct bench *b = calloc(1, sizeof *b);
-    struct virq_host host = {b, on_kick, on_init, on_sipi};
+    struct bench *b = aligned_alloc(4096, sizeof *b);
+    memset(b, 0, sizeof *b);
+    struct virq_host host = {b, on_kick, on_reset, NULL};
     vclock_init(&b->time, NSEC_PER_SEC, read_tsc);
     b->index = calloc(1, BUS_PIO_PORTS);
     bus_init(&b->bus, b->index);
-    virq_init(&b->v, CPUS, &b->time, &host);
+    virq_init(&b->v, CPUS, b->cpus, &b->time, &host);
     assert_int_equal(virq_attach(&b->v, &b->bus), OK);
     for (unsigned i = 0; i < CPUS; i++) {
         lapic_wr(b, i, LAPIC_SVR, 0x1ff);
         lapic_wr(b, i, LAPIC_LDR, 1u << (24 + i));
-        b->sipi[i] = -1;
     }
     *state = b;
     return 0;
@@ -77,9 +79,26 @@ static void rte(struct bench *b, unsigned pin, uint32_t low, uint8_t dest) {
 static uint32_t rte_low(struct bench *b, unsigned pin) {
     return io_rd(b, IOAPIC_REG_REDIRECTION + 2 * pin);
 }
+/* What the vCPU's loop does before it enters the guest. */
+static void look(struct bench *b, unsigned cpu) {
+    struct vlapic_requests r;
+    if (!vlapic_take(lapic(b, cpu), &r))
+        return;
+    b->got[cpu].init |= r.init;
+    if (r.sipi)
+        b->got[cpu] = (struct vlapic_requests){b->got[cpu].init, true, r.sipi_vector};
+}
+static int accept(struct bench *b, unsigned cpu) {
+    look(b, cpu);
+    return vlapic_accept(lapic(b, cpu));
+}
+static bool is_pending(struct bench *b, unsigned cpu) {
+    look(b, cpu);
+    return vlapic_has_pending(lapic(b, cpu));
+}
 static int take(struct bench *b, unsigned cpu) {
-    int vector = vlapic_accept(&b->v.lapic[cpu]);
-    vlapic_eoi(&b->v.lapic[cpu]);
+    int vector = accept(b, cpu);
+    vlapic_eoi(lapic(b, cpu));
     return vector;
 }
 static void program_pic(struct bench *b) {
@@ -127,20 +146,20 @@ static void test_virq_ioapic_level(void **state) {
     rte(b, 11, 0x8052, 1);
     virq_set_gsi(&b->v, 11, true);
     assert_int_equal(rte_low(b, 11), 0xc052); /* remote IRR */
-    assert_int_equal(vlapic_accept(&b->v.lapic[1]), 0x52);
-    vlapic_eoi(&b->v.lapic[1]);
-    assert_int_equal(vlapic_accept(&b->v.lapic[1]), 0x52); /* the wire is still high */
+    assert_int_equal(accept(b, 1), 0x52);
+    vlapic_eoi(lapic(b, 1));
+    assert_int_equal(accept(b, 1), 0x52); /* the wire is still high */
     virq_set_gsi(&b->v, 11, false);
     assert_int_equal(rte_low(b, 11), 0xc052);
-    vlapic_eoi(&b->v.lapic[1]);
+    vlapic_eoi(lapic(b, 1));
     assert_int_equal(rte_low(b, 11), 0x8052);
-    assert_int_equal(vlapic_accept(&b->v.lapic[1]), -1);
+    assert_int_equal(accept(b, 1), -1);
     /* Raised while masked: delivered when unmasked. */
     rte(b, 11, 0x18052, 1);
     virq_set_gsi(&b->v, 11, true);
-    assert_int_equal(vlapic_accept(&b->v.lapic[1]), -1);
+    assert_int_equal(accept(b, 1), -1);
     rte(b, 11, 0x8052, 1);
-    assert_int_equal(vlapic_accept(&b->v.lapic[1]), 0x52);
+    assert_int_equal(accept(b, 1), 0x52);
 }
 
 static void test_virq_ioapic_eoi_register(void **state) {
@@ -177,7 +196,8 @@ static void test_virq_ioapic_modes(void **state) {
     struct bench *b = *state;
     rte(b, 5, 0x400, 2); /* NMI */
     virq_set_gsi(&b->v, 5, true);
-    assert_true(vlapic_accept_nmi(&b->v.lapic[2]));
+    look(b, 2);
+    assert_true(vlapic_accept_nmi(lapic(b, 2)));
     rte(b, 6, 0x853, 0x0a); /* logical: CPUs 1 and 3 */
     virq_set_gsi(&b->v, 6, true);
     assert_int_equal(take(b, 0), -1);
@@ -212,8 +232,8 @@ static void test_virq_irq0_reaches_pin_2(void **state) {
     struct irq_line line = virq_line(&b->v, 0);
     irq_line_pulse(&line);
     assert_int_equal(take(b, 1), 0x30);
-    assert_int_equal(virq_accept(&b->v), 0x30); /* by LINT0 from the PIC */
-    assert_int_equal(virq_accept(&b->v), -1);
+    assert_int_equal(accept(b, 0), 0x30); /* by LINT0 from the PIC */
+    assert_int_equal(accept(b, 0), -1);
     line = virq_line(&b->v, VIRQ_NR_GSIS);
     irq_line_set(&line, true); /* goes nowhere */
 }
@@ -221,19 +241,16 @@ static void test_virq_irq0_reaches_pin_2(void **state) {
 static void test_virq_virtual_wire(void **state) {
     struct bench *b = *state;
     program_pic(b);
-    assert_false(virq_has_pending(&b->v));
+    assert_false(is_pending(b, 0));
     virq_set_gsi(&b->v, 8, true);
-    assert_true(virq_has_pending(&b->v));
-    assert_true(virq_has_vector(&b->v));
-    assert_false(vlapic_has_pending(&b->v.lapic[1])); /* LINT0 is open on the boot CPU only */
-    assert_int_equal(virq_peek(&b->v), 0x38);
-    assert_int_equal(virq_accept(&b->v), 0x38);
-    virq_set_cr8(&b->v, 15); /* ExtINT ignores the priority */
-    assert_int_equal(virq_tpr(&b->v), 0xf0);
+    assert_true(is_pending(b, 0));
+    assert_false(is_pending(b, 1)); /* LINT0 is open on the boot CPU only */
+    assert_int_equal(accept(b, 0), 0x38);
+    vlapic_set_tpr(lapic(b, 0), 0xf0); /* ExtINT ignores the priority */
     bus_pio_write(&b->bus, 0xa0, 1, 0x20);
     bus_pio_write(&b->bus, 0x20, 1, 0x20);
     virq_set_gsi(&b->v, 1, true);
-    assert_int_equal(virq_accept(&b->v), 0x31);
+    assert_int_equal(accept(b, 0), 0x31);
 }
 
 static void test_virq_extint_by_ioapic(void **state) {
@@ -243,10 +260,10 @@ static void test_virq_extint_by_ioapic(void **state) {
     rte(b, 0, 0x700, 0);                       /* pin 0: ExtINT */
     virq_set_gsi(&b->v, 3, true);
     virq_set_gsi(&b->v, 4, true);
-    assert_int_equal(virq_accept(&b->v), 0x33);
-    assert_int_equal(virq_accept(&b->v), -1);
+    assert_int_equal(accept(b, 0), 0x33);
+    assert_int_equal(accept(b, 0), -1);
     bus_pio_write(&b->bus, 0x20, 1, 0x20);
-    assert_int_equal(virq_accept(&b->v), 0x34);
+    assert_int_equal(accept(b, 0), 0x34);
 }
 
 static void test_virq_msi(void **state) {
@@ -277,35 +294,40 @@ static void test_virq_shorthands(void **state) {
     lapic_wr(b, 0, LAPIC_ICR_LOW, 0xc4500);
     lapic_wr(b, 0, LAPIC_ICR_LOW, 0xc4600); /* SIPI with vector 0 */
     for (unsigned i = 0; i < CPUS; i++) {
-        assert_int_equal(b->inits[i], i != 0);
-        assert_int_equal(b->sipi[i], i == 0 ? -1 : 0);
+        look(b, i);
+        assert_int_equal(b->got[i].init, i != 0);
+        assert_int_equal(b->got[i].sipi, i != 0);
+        assert_int_equal(b->got[i].sipi_vector, 0);
     }
+    assert_int_equal(b->resets, 0);
+    lapic_wr(b, 1, LAPIC_ICR_LOW, 0xc4500); /* INIT for the boot CPU: the host's affair */
+    look(b, 0);
+    assert_int_equal(b->resets, 1);
+    assert_false(b->got[0].init);
 }
 
-static void test_virq_apic_page(void **state) {
+static void test_virq_each_has_its_page(void **state) {
     struct bench *b = *state;
-    assert_true(virq_owns_gpa(&b->v, 0xfee00020));
-    assert_false(virq_owns_gpa(&b->v, 0xfee01000));
-    assert_int_equal(bus_mmio_read(&b->bus, 0xfee00030, 4), 0x01050014);
-    assert_true(vlapic_write_base(&b->v.lapic[0], 0xd0000000 | APIC_BASE_BSP | APIC_BASE_EN, 40));
-    assert_true(virq_owns_gpa(&b->v, 0xd0000020));
-    assert_int_equal(virq_mmio_read(&b->v, 0xd0000030, 4), 0x01050014);
-    assert_int_equal(bus_mmio_read(&b->bus, 0xfee00030, 4), 0xffffffff);
+    assert_true(vlapic_write_base(lapic(b, 0), 0xd0000000 | APIC_BASE_BSP | APIC_BASE_EN, 40));
+    assert_true(lapic(b, 0)->mmio_base == 0xd0000000);
+    assert_true(lapic(b, 1)->mmio_base == LAPIC_DEFAULT_BASE);
+    assert_int_equal(vlapic_mmio_read(lapic(b, 1), LAPIC_ID, 4), 1u << 24);
+    assert_int_equal(bus_mmio_read(&b->bus, 0xfee00030, 4), 0xffffffff); /* on no bus */
 }
 
 static void test_virq_timer(void **state) {
     struct bench *b = *state;
-    assert_true(virq_next_event_tsc(&b->v) == VCLOCK_NEVER);
+    assert_true(vlapic_next_event_tsc(lapic(b, 0)) == VCLOCK_NEVER);
     lapic_wr(b, 0, LAPIC_LVT_TIMER, 0x400ec);
-    vlapic_write_tsc_deadline(&b->v.lapic[0], 1000);
-    assert_true(virq_next_event_tsc(&b->v) == 1000);
+    vlapic_write_tsc_deadline(lapic(b, 0), 1000);
+    assert_true(vlapic_next_event_tsc(lapic(b, 0)) == 1000);
     b->time.tsc_offset = 999;
-    virq_run(&b->v);
-    assert_false(virq_has_pending(&b->v));
+    vlapic_run(lapic(b, 0));
+    assert_false(is_pending(b, 0));
     b->time.tsc_offset = 1000;
-    virq_run(&b->v);
-    assert_int_equal(virq_accept(&b->v), 0xec);
-    assert_int_equal(b->kicks[0], 1);
+    vlapic_run(lapic(b, 0));
+    assert_int_equal(accept(b, 0), 0xec);
+    assert_int_equal(b->kicks[0], 0); /* its own */
 }
 
 static void test_virq_snapshot(void **state) {
@@ -314,6 +336,7 @@ static void test_virq_snapshot(void **state) {
     struct snap s;
     size_t n = 0, m = 0;
     static struct virq other;
+    static struct virq_cpu cpus[CPUS];
     program_pic(b);
     rte(b, 11, 0x8052, 1);
     virq_set_gsi(&b->v, 11, true);
@@ -322,7 +345,7 @@ static void test_virq_snapshot(void **state) {
     snap_begin_save(&s, first, sizeof first);
     virq_snapshot(&b->v, &s);
     assert_int_equal(snap_end(&s, &n), OK);
-    virq_init(&other, CPUS, &b->time, NULL);
+    virq_init(&other, CPUS, cpus, &b->time, NULL);
     snap_begin_load(&s, first, n);
     virq_snapshot(&other, &s);
     assert_int_equal(snap_end(&s, NULL), OK);
@@ -332,12 +355,13 @@ static void test_virq_snapshot(void **state) {
     assert_int_equal(n, m);
     assert_memory_equal(first, second, n);
     /* The copy goes on: the remote IRR is known, the PIC still asks. */
-    assert_int_equal(virq_accept(&other), virq_accept(&b->v));
-    assert_int_equal(vlapic_accept(&other.lapic[1]), 0x52);
-    vlapic_eoi(&other.lapic[1]);
-    assert_int_equal(vlapic_accept(&other.lapic[1]), 0x52);
-    assert_int_equal(vlapic_accept(&other.lapic[2]), 0x66);
-    virq_init(&other, CPUS - 1, &b->time, NULL);
+    assert_int_equal(vlapic_accept(virq_lapic(&other, 0)), accept(b, 0));
+    assert_int_equal(vlapic_accept(virq_lapic(&other, 1)), 0x52);
+    vlapic_eoi(virq_lapic(&other, 1));
+    vlapic_fold(virq_lapic(&other, 1));
+    assert_int_equal(vlapic_accept(virq_lapic(&other, 1)), 0x52);
+    assert_int_equal(vlapic_accept(virq_lapic(&other, 2)), 0x66);
+    virq_init(&other, CPUS - 1, cpus, &b->time, NULL);
     snap_begin_load(&s, first, n);
     virq_snapshot(&other, &s);
     assert_int_equal(snap_end(&s, NULL), ERR_CORRUPT);
@@ -352,7 +376,7 @@ static uint32_t next_random(uint64_t *seed) {
 static void random_step(struct bench *b, uint64_t *seed) {
     static const uint16_t ports[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1};
     uint32_t what = next_random(seed) % 12, x = next_random(seed), value = next_random(seed);
-    struct vlapic *l = &b->v.lapic[x % CPUS];
+    struct vlapic *l = lapic(b, x % CPUS);
     uint64_t msr_value;
     bool taken = false;
     switch (what) {
@@ -395,6 +419,7 @@ static void random_step(struct bench *b, uint64_t *seed) {
         vlapic_write_tsc_deadline(l, b->time.tsc_offset + x % 100000);
         break;
     default:
+        look(b, x % CPUS);
         if (vlapic_accept(l) >= 16 && (value & 1) != 0)
             vlapic_eoi(l);
         vlapic_accept_nmi(l);
@@ -415,9 +440,14 @@ static void assert_copy_is_equal(struct bench *b, struct virq *copy) {
     virq_snapshot(copy, &s);
     assert_int_equal(snap_end(&s, NULL), OK);
     for (unsigned i = 0; i < CPUS; i++) {
-        copy->lapic[i].env = b->v.lapic[i].env;
-        assert_memory_equal(&copy->lapic[i], &b->v.lapic[i], sizeof(struct vlapic));
-        copy->lapic[i].env = &copy->env;
+        struct vlapic *l = virq_lapic(copy, i);
+        l->env = lapic(b, i)->env;
+        l->inbox = lapic(b, i)->inbox;
+        assert_memory_equal(l, lapic(b, i), sizeof *l);
+        l->env = &copy->env;
+        l->inbox = &copy->cpus[i].inbox;
+        for (unsigned pin = 0; pin < 2; pin++)
+            assert_int_equal(vlapic_inbox_lint(l->inbox, pin), vlapic_inbox_lint(lapic(b, i)->inbox, pin));
     }
     assert_memory_equal(copy->pic.chip, b->v.pic.chip, sizeof b->v.pic.chip);
     assert_int_equal(copy->pic.intr, b->v.pic.intr);
@@ -428,8 +458,9 @@ static void assert_copy_is_equal(struct bench *b, struct virq *copy) {
 static void test_virq_random_guest(void **state) {
     struct bench *b = *state;
     static struct virq copy;
+    static struct virq_cpu cpus[CPUS];
     uint64_t seed = 1;
-    virq_init(&copy, CPUS, &b->time, NULL);
+    virq_init(&copy, CPUS, cpus, &b->time, NULL);
     for (unsigned step = 0; step < 200000; step++) {
         random_step(b, &seed);
         if (step % 16 == 0)
@@ -443,7 +474,7 @@ int main(void) {
         T(test_virq_ioapic_registers), T(test_virq_ioapic_edge), T(test_virq_ioapic_level),
         T(test_virq_ioapic_eoi_register), T(test_virq_shared_vector), T(test_virq_ioapic_modes),
         T(test_virq_lowest_takes_turns), T(test_virq_irq0_reaches_pin_2), T(test_virq_virtual_wire),
-        T(test_virq_extint_by_ioapic), T(test_virq_msi), T(test_virq_shorthands), T(test_virq_apic_page),
+        T(test_virq_extint_by_ioapic), T(test_virq_msi), T(test_virq_shorthands), T(test_virq_each_has_its_page),
         T(test_virq_timer), T(test_virq_snapshot), T(test_virq_random_guest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

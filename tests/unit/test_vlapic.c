@@ -14,13 +14,14 @@
 #define PHYS_BITS 40u
 
 struct bench {
+    struct vlapic_inbox inbox;
     struct vlapic l;
     struct vclock time; /* tsc_offset is the guest TSC */
     struct vlapic_env env;
-    unsigned kicks, inits, sends;
+    unsigned sends;
     struct irq_msg sent;
     unsigned shorthand;
-    int eoi_vector, sipi_vector;
+    int eoi_vector;
 };
 
 static uint64_t read_tsc(const struct vclock *c) {
@@ -38,24 +39,16 @@ static void on_eoi(void *ctx, uint8_t vector) {
     ((struct bench *)ctx)->eoi_vector = vector;
 }
 static int on_ack(void *ctx) {
-    vlapic_set_lint(&((struct bench *)ctx)->l, 0, false);
+    (void)!vlapic_post_lint(&((struct bench *)ctx)->l, 0, false);
     return 0x77;
 }
-static int on_peek(void *ctx) {
-    (void)ctx;
-    return 0x77;
+/* What another CPU posts, and the owner takes at once. */
+static void lint(struct bench *b, unsigned pin, bool level) {
+    (void)!vlapic_post_lint(&b->l, pin, level);
+    vlapic_fold(&b->l);
 }
-static void on_kick(void *ctx, struct vlapic *to) {
-    (void)to;
-    ((struct bench *)ctx)->kicks++;
-}
-static void on_init(void *ctx, struct vlapic *to) {
-    (void)to;
-    ((struct bench *)ctx)->inits++;
-}
-static void on_sipi(void *ctx, struct vlapic *to, uint8_t vector) {
-    (void)to;
-    ((struct bench *)ctx)->sipi_vector = vector;
+static void post(struct bench *b, uint8_t mode, uint8_t vector) {
+    (void)!vlapic_post(&b->l, &(struct irq_msg){.mode = mode, .vector = vector});
 }
 
 static void wr(struct bench *b, uint32_t offset, uint32_t value) {
@@ -66,12 +59,13 @@ static uint32_t rd(struct bench *b, uint32_t offset) {
 }
 
 static int setup(void **state) {
-    struct bench *b = calloc(1, sizeof *b);
-    b->env = (struct vlapic_env){b, on_send, on_eoi, on_ack, on_peek, on_kick, on_init, on_sipi};
-    b->eoi_vector = b->sipi_vector = -1;
+    struct bench *b = aligned_alloc(64, ALIGN_UP(sizeof *b, 64));
+    memset(b, 0, sizeof *b);
+    b->env = (struct vlapic_env){b, on_send, on_eoi, on_ack};
+    b->eoi_vector = -1;
     vclock_init(&b->time, HZ, read_tsc);
     b->time.tsc_offset = 1000000;
-    vlapic_init(&b->l, 0, &b->time, &b->env);
+    vlapic_init(&b->l, 0, &b->inbox, &b->time, &b->env);
     wr(b, LAPIC_SVR, 0x1ff);
     *state = b;
     return 0;
@@ -87,7 +81,7 @@ static void advance_ns(struct bench *b, uint64_t ns) {
 
 static void test_vlapic_reset_state(void **state) {
     struct bench *b = *state;
-    vlapic_init(&b->l, 3, &b->time, &b->env);
+    vlapic_init(&b->l, 3, &b->inbox, &b->time, &b->env);
     assert_int_equal(rd(b, LAPIC_ID), 3u << 24);
     assert_int_equal(rd(b, LAPIC_SVR), 0xff);
     assert_int_equal(rd(b, LAPIC_DFR), 0xffffffff);
@@ -105,7 +99,6 @@ static void test_vlapic_priority_and_eoi(void **state) {
     vlapic_raise(&b->l, 0x45, false);
     vlapic_raise(&b->l, 0x61, false);
     assert_true(vlapic_has_pending(&b->l));
-    assert_int_equal(vlapic_peek(&b->l), 0x61);
     assert_int_equal(vlapic_accept(&b->l), 0x61);
     assert_int_equal(rd(b, LAPIC_PPR), 0x60);
     assert_false(vlapic_has_pending(&b->l));
@@ -352,16 +345,15 @@ static void test_vlapic_deadline_follows_tsc_adjust(void **state) {
 
 static void test_vlapic_extint(void **state) {
     struct bench *b = *state;
-    vlapic_set_lint(&b->l, 0, true); /* LINT0 masked */
+    lint(b, 0, true); /* LINT0 masked */
     assert_false(vlapic_has_pending(&b->l));
     wr(b, LAPIC_LVT_LINT0, LAPIC_MODE_EXTINT << 8);
     assert_true(vlapic_has_pending(&b->l));
     vlapic_raise(&b->l, 0x50, false);
-    assert_int_equal(vlapic_peek(&b->l), 0x77); /* ExtINT first */
-    assert_int_equal(vlapic_accept(&b->l), 0x77);
+    assert_int_equal(vlapic_accept(&b->l), 0x77); /* ExtINT first */
     assert_int_equal(vlapic_accept(&b->l), 0x50);
     assert_int_equal(rd(b, LAPIC_ISR + 0x30), 0); /* an ExtINT is not in service */
-    vlapic_set_lint(&b->l, 0, true);
+    lint(b, 0, true);
     wr(b, LAPIC_SVR, 0xff); /* software disable masks LINT0 */
     assert_false(vlapic_has_pending(&b->l));
     assert_true(vlapic_write_base(&b->l, LAPIC_DEFAULT_BASE | APIC_BASE_BSP, PHYS_BITS));
@@ -371,12 +363,12 @@ static void test_vlapic_extint(void **state) {
 static void test_vlapic_lint_fixed_and_nmi(void **state) {
     struct bench *b = *state;
     wr(b, LAPIC_LVT_LINT0, 0x38);
-    vlapic_set_lint(&b->l, 0, true);
-    vlapic_set_lint(&b->l, 0, true);
+    lint(b, 0, true);
+    lint(b, 0, true);
     assert_int_equal(vlapic_accept(&b->l), 0x38);
     assert_int_equal(vlapic_accept(&b->l), -1);
     wr(b, LAPIC_LVT_LINT1, LAPIC_MODE_NMI << 8);
-    vlapic_set_lint(&b->l, 1, true);
+    lint(b, 1, true);
     assert_true(vlapic_nmi_pending(&b->l));
     assert_true(vlapic_has_pending(&b->l));
     assert_int_equal(vlapic_accept(&b->l), -1); /* NMIs are apart */
@@ -386,9 +378,9 @@ static void test_vlapic_lint_fixed_and_nmi(void **state) {
 
 static void test_vlapic_virtual_wire(void **state) {
     struct bench *b = *state;
-    vlapic_init(&b->l, 0, &b->time, &b->env);
+    vlapic_init(&b->l, 0, &b->inbox, &b->time, &b->env);
     vlapic_set_virtual_wire(&b->l);
-    vlapic_set_lint(&b->l, 0, true);
+    lint(b, 0, true);
     assert_int_equal(vlapic_accept(&b->l), 0x77);
     assert_int_equal(rd(b, LAPIC_SVR), 0x1ff);
 }
@@ -426,7 +418,7 @@ static void test_vlapic_disabled_and_moved(void **state) {
 }
 
 static void go_x2(struct bench *b, uint32_t id) {
-    vlapic_init(&b->l, id, &b->time, &b->env);
+    vlapic_init(&b->l, id, &b->inbox, &b->time, &b->env);
     wr(b, LAPIC_SVR, 0x1ff);
     assert_true(vlapic_write_base(&b->l, b->l.base | APIC_BASE_EXTD, PHYS_BITS));
 }
@@ -488,21 +480,82 @@ static void test_vlapic_ipis(void **state) {
     assert_int_equal(b->sent.vector, 0x72);
 }
 
-static void test_vlapic_deliver_modes(void **state) {
+static void test_vlapic_message_modes(void **state) {
     struct bench *b = *state;
-    vlapic_deliver(&b->l, &(struct irq_msg){.mode = LAPIC_MODE_SIPI, .vector = 0});
-    assert_int_equal(b->sipi_vector, 0);
-    vlapic_deliver(&b->l, &(struct irq_msg){.mode = LAPIC_MODE_NMI});
-    assert_true(vlapic_nmi_pending(&b->l));
-    vlapic_deliver(&b->l, &(struct irq_msg){.mode = LAPIC_MODE_EXTINT});
+    struct vlapic_requests r;
+    post(b, LAPIC_MODE_SIPI, 0);
+    assert_true(vlapic_take(&b->l, &r));
+    assert_true(r.sipi && !r.init && r.sipi_vector == 0);
+    assert_false(vlapic_take(&b->l, &r));
+    post(b, LAPIC_MODE_NMI, 0x40);
+    post(b, LAPIC_MODE_NMI, 0x40);
+    assert_false(vlapic_take(&b->l, &r));
+    assert_true(vlapic_accept_nmi(&b->l));
+    assert_false(vlapic_accept_nmi(&b->l)); /* two are one */
+    post(b, LAPIC_MODE_EXTINT, 0);
+    vlapic_fold(&b->l);
     assert_int_equal(vlapic_accept(&b->l), 0x77);
     assert_int_equal(vlapic_accept(&b->l), -1); /* a message is one interrupt */
-    vlapic_deliver(&b->l, &(struct irq_msg){.mode = LAPIC_MODE_SMI, .vector = 0x40});
-    assert_int_equal(vlapic_accept(&b->l), -1);
-    vlapic_deliver(&b->l, &(struct irq_msg){.mode = LAPIC_MODE_INIT});
-    assert_int_equal(b->inits, 1);
+    post(b, LAPIC_MODE_SMI, 0x40);
+    post(b, 3, 0x40);
+    assert_false(vlapic_has_news(&b->l));
+    post(b, LAPIC_MODE_FIXED, 0x51);
+    assert_false(vlapic_has_pending(&b->l)); /* not taken yet */
+    assert_true(vlapic_has_news(&b->l));
+    post(b, LAPIC_MODE_LOWEST, 0x62);
+    vlapic_fold(&b->l);
+    assert_int_equal(vlapic_accept(&b->l), 0x62);
+    vlapic_eoi(&b->l);
+    assert_int_equal(vlapic_accept(&b->l), 0x51);
+    post(b, LAPIC_MODE_FIXED, 0xf);
+    vlapic_fold(&b->l);
+    wr(b, LAPIC_ESR, 0);
+    assert_int_equal(rd(b, LAPIC_ESR), LAPIC_ESR_RECV_ILLEGAL);
+}
+
+static void test_vlapic_init_and_sipi(void **state) {
+    struct bench *b = *state;
+    struct vlapic_requests r;
+    post(b, LAPIC_MODE_FIXED, 0x51);
+    post(b, LAPIC_MODE_NMI, 0);
+    post(b, LAPIC_MODE_INIT, 0);
+    post(b, LAPIC_MODE_SIPI, 0x99);
+    post(b, LAPIC_MODE_SIPI, 0x12);
+    vlapic_fold(&b->l); /* leaves those of the vCPU where they are */
+    assert_true(vlapic_take(&b->l, &r));
+    assert_true(r.init && r.sipi);
+    assert_int_equal(r.sipi_vector, 0x12);
     assert_int_equal(rd(b, LAPIC_SVR), 0xff);
+    assert_false(vlapic_has_pending(&b->l)); /* what was pending before the INIT is gone */
+    assert_false(vlapic_take(&b->l, &r));
+    post(b, LAPIC_MODE_SIPI, 0x12);
+    post(b, LAPIC_MODE_INIT, 0); /* cancels the SIPI */
+    post(b, LAPIC_MODE_NMI, 0);
+    post(b, LAPIC_MODE_FIXED, 0x51);
+    assert_true(vlapic_take(&b->l, &r));
+    assert_true(r.init && !r.sipi);
+    assert_int_equal(b->l.pending, VLAPIC_PENDING_NMI); /* held until it has started; the vector met a disabled APIC */
+}
+
+static void test_vlapic_disabled_takes_no_message(void **state) {
+    struct bench *b = *state;
+    struct vlapic_requests r;
+    static const uint8_t modes[] = {LAPIC_MODE_FIXED, LAPIC_MODE_LOWEST, LAPIC_MODE_NMI, LAPIC_MODE_INIT, LAPIC_MODE_SIPI,
+                                    LAPIC_MODE_EXTINT};
+    post(b, LAPIC_MODE_FIXED, 0x51);
+    wr(b, LAPIC_SVR, 0xff);
+    post(b, LAPIC_MODE_FIXED, 0x61);
+    wr(b, LAPIC_SVR, 0x1ff);
+    assert_int_equal(vlapic_accept(&b->l), 0x51); /* came before, stays */
+    assert_int_equal(vlapic_accept(&b->l), -1);
+    assert_true(vlapic_write_base(&b->l, LAPIC_DEFAULT_BASE | APIC_BASE_BSP, PHYS_BITS));
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+        post(b, modes[i], 0x71);
+    assert_false(vlapic_take(&b->l, &r));
+    assert_false(vlapic_has_news(&b->l));
     assert_false(vlapic_has_pending(&b->l));
+    lint(b, 1, true); /* but the pins are connected through */
+    assert_true(vlapic_accept_nmi(&b->l));
 }
 
 static bool matches(struct bench *b, uint32_t dest, bool logical, bool wide) {
@@ -511,7 +564,7 @@ static bool matches(struct bench *b, uint32_t dest, bool logical, bool wide) {
 
 static void test_vlapic_destinations(void **state) {
     struct bench *b = *state;
-    vlapic_init(&b->l, 2, &b->time, &b->env);
+    vlapic_init(&b->l, 2, &b->inbox, &b->time, &b->env);
     assert_true(matches(b, 2, false, false));
     assert_true(matches(b, 0xff, false, false));
     assert_false(matches(b, 1, false, false));
@@ -532,14 +585,31 @@ static void test_vlapic_destinations(void **state) {
     assert_false(matches(b, 0x10003, true, true));
 }
 
-static void test_vlapic_kick_when_it_becomes_pending(void **state) {
+static void test_vlapic_kick_once(void **state) {
     struct bench *b = *state;
-    b->kicks = 0;
-    vlapic_raise(&b->l, 0x40, false);
-    vlapic_raise(&b->l, 0x41, false);
-    assert_int_equal(b->kicks, 1);
-    vlapic_raise_nmi(&b->l);
-    assert_int_equal(b->kicks, 2);
+    const struct irq_msg fixed = {.mode = LAPIC_MODE_FIXED, .vector = 0x40}, nmi = {.mode = LAPIC_MODE_NMI};
+    for (unsigned round = 0; round < 2; round++) {
+        assert_true(vlapic_post(&b->l, &fixed));
+        assert_false(vlapic_post(&b->l, &fixed));
+        assert_false(vlapic_post(&b->l, &(struct irq_msg){.vector = 0x41}));
+        assert_true(vlapic_post(&b->l, &nmi));
+        assert_false(vlapic_post(&b->l, &(struct irq_msg){.mode = LAPIC_MODE_EXTINT}));
+        vlapic_fold(&b->l);
+        assert_false(vlapic_has_news(&b->l));
+    }
+    assert_int_equal(vlapic_accept(&b->l), 0x77);
+    /* A masked pin is worth no kick, and a falling one neither; both are noticed. */
+    assert_false(vlapic_post_lint(&b->l, 0, true));
+    wr(b, LAPIC_LVT_LINT0, LAPIC_MODE_EXTINT << 8);
+    assert_int_equal(b->l.pending & VLAPIC_PENDING_EXTINT, VLAPIC_PENDING_EXTINT);
+    vlapic_fold(&b->l);
+    assert_false(vlapic_post_lint(&b->l, 0, false));
+    assert_true(vlapic_has_news(&b->l));
+    assert_true(vlapic_post_lint(&b->l, 0, true)); /* the quiet news do not swallow the kick */
+    assert_false(vlapic_post_lint(&b->l, 0, true));
+    (void)!vlapic_post_lint(&b->l, 0, false);
+    vlapic_fold(&b->l);
+    assert_int_equal(b->l.pending & VLAPIC_PENDING_EXTINT, 0);
 }
 
 static size_t save(struct vlapic *l, uint8_t *buf, size_t cap) {
@@ -555,8 +625,8 @@ static void round_trip(struct bench *b) {
     uint8_t first[1024], second[1024];
     struct snap s;
     struct bench other = {.time = b->time};
-    other.env = (struct vlapic_env){&other, on_send, on_eoi, on_ack, on_peek, on_kick, on_init, on_sipi};
-    vlapic_init(&other.l, b->l.id, &other.time, &other.env);
+    other.env = (struct vlapic_env){&other, on_send, on_eoi, on_ack};
+    vlapic_init(&other.l, b->l.id, &other.inbox, &other.time, &other.env);
     size_t n = save(&b->l, first, sizeof first);
     snap_begin_load(&s, first, n);
     vlapic_snapshot(&other.l, &s);
@@ -566,7 +636,10 @@ static void round_trip(struct bench *b) {
     /* Derived fields as well: the copy must go on exactly alike. */
     other.l.clock = b->l.clock;
     other.l.env = b->l.env;
+    other.l.inbox = b->l.inbox;
+    assert_memory_equal(&other.inbox, &b->inbox, sizeof b->inbox);
     assert_memory_equal(&other.l, &b->l, sizeof b->l);
+    other.l.inbox = &other.inbox;
     for (size_t cut = 0; cut < n; cut++) {
         snap_begin_load(&s, first, cut);
         vlapic_snapshot(&other.l, &s);
@@ -582,7 +655,7 @@ static void test_vlapic_snapshot(void **state) {
     vlapic_accept(&b->l);
     vlapic_raise_nmi(&b->l);
     wr(b, LAPIC_LVT_LINT0, LAPIC_MODE_EXTINT << 8);
-    vlapic_set_lint(&b->l, 0, true);
+    lint(b, 0, true);
     round_trip(b);
     wr(b, LAPIC_LVT_TIMER, 0x20040);
     wr(b, LAPIC_TIMER_DIVIDE, LAPIC_TIMER_DIVIDE_16);
@@ -606,7 +679,7 @@ static void test_vlapic_snapshot_rejects_bad_state(void **state) {
     snap_begin_load(&s, buf, n);
     vlapic_snapshot(&b->l, &s);
     assert_int_equal(snap_end(&s, NULL), ERR_CORRUPT);
-    vlapic_init(&b->l, 0, &b->time, &b->env);
+    vlapic_init(&b->l, 0, &b->inbox, &b->time, &b->env);
     b->l.timer_expiry_ns = UINT64_MAX - 1;
     n = save(&b->l, buf, sizeof buf);
     snap_begin_load(&s, buf, n);
@@ -625,8 +698,9 @@ int main(void) {
         T(test_vlapic_tsc_deadline), T(test_vlapic_deadline_follows_tsc_adjust), T(test_vlapic_extint),
         T(test_vlapic_lint_fixed_and_nmi), T(test_vlapic_virtual_wire), T(test_vlapic_base_transitions),
         T(test_vlapic_disabled_and_moved), T(test_vlapic_x2apic_registers), T(test_vlapic_ipis),
-        T(test_vlapic_deliver_modes), T(test_vlapic_destinations),
-        T(test_vlapic_kick_when_it_becomes_pending), T(test_vlapic_snapshot),
+        T(test_vlapic_message_modes), T(test_vlapic_init_and_sipi),
+        T(test_vlapic_disabled_takes_no_message), T(test_vlapic_destinations),
+        T(test_vlapic_kick_once), T(test_vlapic_snapshot),
         T(test_vlapic_snapshot_rejects_bad_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@ struct bench {
     struct vcpuid cpuid;
     struct vclock time; /* tsc_offset is the TSC */
     struct vlapic_env env;
+    struct vlapic_inbox inbox;
     struct vlapic lapic;
     struct vmsr m;
     uint64_t adjust, kvm_value, spec_value;
@@ -50,9 +51,6 @@ static void on_spec(void *ctx, uint32_t msr, uint64_t value) {
     b->spec_msr = msr;
     b->spec_value = value;
 }
-static void on_lapic(void *ctx, struct vlapic *l) {
-    (void)ctx, (void)l;
-}
 static void on_eoi(void *ctx, uint8_t vector) {
     (void)ctx, (void)vector;
 }
@@ -62,13 +60,14 @@ static void create(struct bench *b, enum cpu_baseline baseline) {
     struct vcpuid_config config = {baseline, 1, HZ};
     struct reason why;
     assert_int_equal(vcpuid_build(&b->cpuid, &config, &b->host, &why), OK);
-    b->env = (struct vlapic_env){.ctx = b, .eoi = on_eoi, .kick = on_lapic, .init = on_lapic};
-    vlapic_init(&b->lapic, 0, &b->time, &b->env);
+    b->env = (struct vlapic_env){.ctx = b, .eoi = on_eoi};
+    vlapic_init(&b->lapic, 0, &b->inbox, &b->time, &b->env);
     vmsr_init(&b->m, &b->cpuid, &b->lapic, &ops);
 }
 
 static int setup(void **state) {
-    struct bench *b = calloc(1, sizeof *b);
+    struct bench *b = aligned_alloc(64, ALIGN_UP(sizeof *b, 64));
+    memset(b, 0, sizeof *b);
     fake_cpu_init(&b->cpu);
     b->host = fake_cpu_host(&b->cpu);
     vclock_init(&b->time, HZ, read_tsc);
