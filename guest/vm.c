@@ -12,6 +12,7 @@
 
 #include "guest/vm_priv.h"
 #include "guest/vm_run.h"
+#include "kernel/io.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/random.h"
@@ -53,11 +54,15 @@ const char *dirty_method_str(enum dirty_method m) {
     return m < ARRAY_LEN(names) ? names[m] : "unknown";
 }
 
-/* All at the same time; the time it takes does not depend on how many there are. */
+/* All at the same time; the time it takes does not depend on how many there are. The guest's time without a CPU begins when the
+ * last of those that ran came out of it; if all slept, now. */
 static void stop_vcpus(struct vm *vm) {
-    uint64_t start = time_now_ns();
+    uint64_t start = cpu_rdtsc();
     sched_close(vm);
-    vm->pause_ns = time_now_ns() - start;
+    vm->pause_tsc = start;
+    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++)
+        vm->pause_tsc = MAX(vm->pause_tsc, vm->cpu[i].vcpu.last_exit_tsc);
+    vm->pause_ns = time_tsc_to_ns(cpu_rdtsc() - start);
 }
 
 void vm_set_state(struct vm *vm, enum vm_state s) {

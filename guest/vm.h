@@ -124,7 +124,7 @@ result_t vm_host_check_features(const uint32_t words[VM_CPU_FEATURE_WORDS], stru
 uint64_t vm_tsc_hz(const struct vm *vm);
 result_t vm_host_check_tsc_hz(uint64_t hz, struct reason *why) MUST_CHECK;
 
-/* vm_pause_time_ns - host time (time_now_ns) of the last VM exit of any vCPU before the pause.
+/* vm_pause_time_ns - host time (time_now_ns) since when no vCPU runs: the last VM exit, or the pause itself if all were halted.
  * vm_pause_latency_ns - how long the last pause took, from the request until no vCPU ran any more.
  * vm_activate - VM_INCOMING -> VM_RUNNING with its clocks advanced by blackout_ns; all sections must be loaded.
  * vm_first_entry_ns - host time of the first VM entry after vm_activate, 0 until it happened. */

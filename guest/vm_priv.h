@@ -70,6 +70,7 @@ struct vm {
     bool device_timers_stale;   /* [a] */
     uint64_t end_by_ns;         /* [0] host time until which its last console output is kept for a reader */
     uint64_t saved_tsc;         /* [0] guest TSC of the pause, from the time section */
+    uint64_t pause_tsc;         /* [0] host TSC since when no vCPU runs */
     uint64_t pause_ns;          /* [0] how long the last sched_close took */
 };
 

@@ -83,10 +83,7 @@ uint64_t vm_next_ns(void) {
 }
 
 uint64_t vm_pause_time_ns(const struct vm *vm) {
-    uint64_t last = 0;
-    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++)
-        last = MAX(last, vm->cpu[i].vcpu.last_exit_tsc);
-    return time_tsc_to_ns(last);
+    return time_tsc_to_ns(vm->pause_tsc);
 }
 
 uint64_t vm_first_entry_ns(const struct vm *vm) {

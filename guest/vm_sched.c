@@ -50,9 +50,14 @@ static bool is_home_of(uint32_t cpu, void *arg) {
 
 static void take_here(void *arg) {
     const struct call *call = arg;
-    for (unsigned i = 0; i < call->vm->spec.nr_vcpus; i++)
-        if (call->vm->cpu[i].sched.home == (int32_t)cpu_id())
-            sched_queue_add(my_queue(), &call->vm->cpu[i].sched);
+    for (unsigned i = 0; i < call->vm->spec.nr_vcpus; i++) {
+        struct vm_cpu *c = &call->vm->cpu[i];
+        if (c->sched.home != (int32_t)cpu_id())
+            continue;
+        sched_queue_add(my_queue(), &c->sched);
+        if (c->vcpu.activity == VCPU_HALTED && c->vcpu.first_entry_tsc == 0)
+            c->vcpu.first_entry_tsc = cpu_rdtsc(); /* it has a CPU and chooses to wait: it runs */
+    }
 }
 
 static void drop_here(void *arg) {

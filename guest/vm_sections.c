@@ -54,18 +54,11 @@ static void save_vcpu(struct vm *vm, unsigned index, struct snap *s) {
     vcpu_snapshot(&vcpu_buffer, s);
 }
 
-static uint64_t last_exit_tsc(const struct vm *vm) {
-    uint64_t last = 0;
-    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++)
-        last = MAX(last, vm->cpu[i].vcpu.last_exit_tsc);
-    return last;
-}
-
-/* Guest TSC at the last exit of any vCPU: the moment from which the blackout counts. */
+/* Guest TSC of the pause: the moment from which the blackout counts. */
 static void save_time(struct vm *vm, struct snap *s) {
     uint64_t hz = vm->clock.tsc_hz;
     if (!s->loading && vm->state != VM_INCOMING)
-        vm->saved_tsc = last_exit_tsc(vm) + vm->clock.tsc_offset;
+        vm->saved_tsc = vm->pause_tsc + vm->clock.tsc_offset;
     snap_u64(s, &vm->saved_tsc);
     snap_u64(s, &hz);
     if (s->loading) {
