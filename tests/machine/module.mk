@@ -3,7 +3,7 @@
 WIRE_DIR := tests/machine/wire
 WIRE_CFLAGS := -std=gnu11 -O2 $(CFLAGS_WARN)
 WIRE_HEADERS := $(wildcard $(WIRE_DIR)/*.h)
-WIRE_PRELOAD_SRC := $(addprefix $(WIRE_DIR)/,preload.c detour.c couple.c guest_trace.c link.c)
+WIRE_PRELOAD_SRC := $(addprefix $(WIRE_DIR)/,preload.c detour.c couple.c guest_trace.c smp_idle.c link.c)
 WIRED_SRC := $(addprefix $(WIRE_DIR)/,wired.c wired_clients.c wired_options.c switch.c switch_report.c fault.c \
     pcap.c link.c)
 

@@ -20,9 +20,9 @@ WIRE_OVERHEAD = 24                      # preamble, FCS, gap
 READY = r"selftest ready\r?\n> "
 
 
-def boot(bench, folder, names="ab"):
+def boot(bench, folder, names="ab", cpus=(1, 1)):
     image = make_esp_image(folder / "selftest.img", {BOOT_FILE: BUILD / "machine" / "selftest.efi"})
-    machines = [bench.machine(name, image, ips=IPS, memory_mib=256) for name in names]
+    machines = [bench.machine(name, image, ips=IPS, memory_mib=256, cpus=count) for name, count in zip(names, cpus)]
     bench.boot(READY)
     return machines
 
@@ -45,10 +45,10 @@ def exchange(machines, count, gap=0, size=1000):
     return [ask(machine, "show") for machine in machines]
 
 
-def session(folder):
+def session(folder, cpus=(1, 1)):
     """Two machines, both ways, broadcast and unicast to a MAC that no card has."""
     with Bench(folder) as bench:
-        a, b = boot(bench, folder)
+        a, b = boot(bench, folder, cpus=cpus)
         results = [exchange([a, b], 2000, size=1000)]
         for sender, receiver in ((a, b), (b, a)):
             ask(receiver, "clear")
@@ -94,9 +94,27 @@ def test_repeats_bit_for_bit_under_load(folder):
         for process in load:
             process.join()
     assert quiet == loaded, (quiet, loaded)
+    judge_equal(folder / "quiet", folder / "loaded")
+
+
+def judge_equal(one, other):
     for name in ("a.console", "b.console", "a.log", "b.log", "wire.pcap"):
-        first, second = ((folder / run / name).read_bytes() for run in ("quiet", "loaded"))
+        first, second = ((run / name).read_bytes() for run in (one, other))
         assert len(first) > 100 and first == second, f"{name} differs between two runs"
+
+
+def test_several_cpus_stay_in_lock_step(folder):
+    """Two and four CPUs, of which the firmware leaves all but the first asleep: nothing is lost, runs repeat, and the clock
+    is as fast as that of a machine with one CPU."""
+    one, other = (session(folder / name, cpus=(2, 4)) for name in ("one", "other"))
+    assert one == other, (one, other)
+    judge_equal(folder / "one", folder / "other")
+    poll = PERIOD_US * IPS // 1_000_000
+    for both in one[0]:
+        for received in both:
+            assert received["frames"] == 2000 and received["bad"] == received["twice"] == received["backwards"] == 0, received
+    for received in one[0][1] + one[0][2]:
+        assert 0 < received["delay_min"] and received["delay_max"] <= 2 * poll, received
 
 
 def test_faults_take_effect(folder):

@@ -48,7 +48,7 @@ class Config:
     memory_mib: int = DEFAULT_MEMORY_MIB
     model: str = DEFAULT_MODEL
     cpus: int = 1
-    quantum: int = 16
+    quantum: int = 4                    # ticks of a sleeping CPU per turn; see "Several CPUs" in README.md
     exclude_features: str = ""          # for example "vmx" or "avx,avx2"
     add_features: str = ""
     nics: list = field(default_factory=list)

@@ -18,6 +18,7 @@
 #include "detour.h"
 #include "guest_trace.h"
 #include "link.h"
+#include "smp_idle.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -228,6 +229,7 @@ static int register_timer(void *pc_system, void *self, timer_handler_t *handler,
     if (couple.link.fd < 0) {
         couple.pc_system = pc_system;
         guest_trace_init(pc_system, couple.time_nsec);
+        smp_idle_init(pc_system);
         uint64_t period_us = join();
         couple.register_timer_ticks(pc_system, &couple, poll_timer, ticks_of_us(period_us), true, true,
                                     "wire");

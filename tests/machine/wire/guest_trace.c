@@ -6,11 +6,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#define CPUS_MAX 64u
+
 static struct {
     void *pc_system;
     uint64_t (*time_nsec)(void *pc_system);
-    uint64_t exit_ns;               /* of the last VM exit */
-    bool in_guest, exited;          /* exited: exit_ns is valid and not written yet */
+    const void *in_guest[CPUS_MAX]; /* CPUs that run a guest now */
+    unsigned nr_in_guest;
+    uint64_t exit_ns;               /* of the VM exit after which no CPU ran a guest */
+    bool exited;                    /* exit_ns is valid and not written yet */
     FILE *file;
     uint32_t (*load_guest_state)(void *cpu, uint64_t *qualification);
     void (*load_host_state)(void *cpu);
@@ -35,30 +39,54 @@ static void write_exit(uint64_t now_ns)
     }
 }
 
+static void note_exit(const void *cpu)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < trace.nr_in_guest; i++) {
+        if (trace.in_guest[i] != cpu) {
+            trace.in_guest[kept++] = trace.in_guest[i];
+        }
+    }
+    trace.nr_in_guest = kept;
+}
+
+static void note_entry(const void *cpu)
+{
+    note_exit(cpu);                 /* a reset may have ended its guest */
+    if (trace.nr_in_guest < CPUS_MAX) {
+        trace.in_guest[trace.nr_in_guest++] = cpu;
+    }
+}
+
 /* Part of every VM entry. A failed entry is followed by load_host_state() like an exit. */
 static uint32_t on_entry(void *cpu, uint64_t *qualification)
 {
-    uint64_t now_ns = trace.time_nsec(trace.pc_system);
+    if (trace.nr_in_guest == 0) {
+        uint64_t now_ns = trace.time_nsec(trace.pc_system);
 
-    write_exit(now_ns);
-    if (!trace.exited) {            /* the gap was long, or this is the first entry */
-        write_event("entry", now_ns);
+        write_exit(now_ns);
+        if (!trace.exited) {        /* the gap was long, or this is the first entry */
+            write_event("entry", now_ns);
+        }
     }
-    trace.in_guest = true;
+    note_entry(cpu);
     return trace.load_guest_state(cpu, qualification);
 }
 
 static void on_exit_from_guest(void *cpu)
 {
-    trace.exit_ns = trace.time_nsec(trace.pc_system);
-    trace.exited = true;
-    trace.in_guest = false;
+    note_exit(cpu);
+    if (trace.nr_in_guest == 0) {
+        trace.exit_ns = trace.time_nsec(trace.pc_system);
+        trace.exited = true;
+    }
     trace.load_host_state(cpu);
 }
 
 void guest_trace_poll(void)
 {
-    if (!trace.in_guest) {
+    if (trace.nr_in_guest == 0) {
         write_exit(trace.time_nsec(trace.pc_system));
     }
 }

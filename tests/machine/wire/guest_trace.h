@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* When did the emulated CPU run a guest? Seen from the emulator itself, by its VM entries and VM exits, so that what a
- * hypervisor says about its blackout can be compared with what was.
+/* When did any of the emulated CPUs run a guest? Seen from the emulator itself, by their VM entries and VM exits, so that what
+ * a hypervisor says about its blackout can be compared with what was.
  *
  * File guest.trace in the machine's folder, one line per event, times in emulated ns since the machine's power-on
  * (machines that were switched on together share this axis):
- *   exit NS     a VM exit after which no guest ran for at least GUEST_TRACE_GAP_NS
+ *   exit NS     a VM exit after which no CPU ran a guest for at least GUEST_TRACE_GAP_NS
  *   entry NS    the VM entry that ended such a gap, or the first one of all
  */
 #ifndef WIRE_GUEST_TRACE_H
