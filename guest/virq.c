@@ -115,16 +115,16 @@ static void send(void *ctx, const struct irq_msg *msg) {
     deliver(ctx, &(struct delivery){msg, NO_CPU, LAPIC_SHORTHAND_NONE});
 }
 
-void virq_init(struct virq *v, unsigned nr_vcpus, struct virq_cpu *cpus, const struct vclock *clock,
+void virq_init(struct virq *v, unsigned nr_vcpus, struct vlapic *lapics, const struct vclock *clock,
                const struct virq_host *host) {
     memset(v, 0, sizeof *v);
-    v->cpus = cpus;
+    v->lapics = lapics;
     v->nr_vcpus = nr_vcpus;
     v->env = (struct vlapic_env){v, lapic_send, lapic_eoi, pic_ack};
     if (host != NULL)
         v->host = *host;
     for (unsigned i = 0; i < nr_vcpus; i++)
-        vlapic_init(&cpus[i].lapic, i, &cpus[i].inbox, clock, &v->env);
+        vlapic_init(&lapics[i], i, clock, &v->env);
     for (unsigned i = 0; i < VIRQ_NR_GSIS; i++)
         v->pin[i] = (struct virq_pin){v, i};
     vpic_init(&v->pic, (struct irq_line){pic_output, v});

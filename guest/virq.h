@@ -34,12 +34,6 @@ struct virq_host {
     struct spinlock *lock;                 /* the VM's lock */
 };
 
-/* What belongs to one vCPU; its own cache lines. */
-struct virq_cpu {
-    struct vlapic_inbox inbox; /* any CPU */
-    struct vlapic lapic;       /* the owner's; see vlapic.h for what others read */
-} __attribute__((aligned(4096)));
-
 struct virq;
 struct virq_pin {
     struct virq *owner;
@@ -48,7 +42,7 @@ struct virq_pin {
 
 /* Legend: [c] constant, [l] under the lock, [a] atomic. */
 struct virq {
-    struct virq_cpu *cpus; /* [c] nr_vcpus of them */
+    struct vlapic *lapics; /* [c] nr_vcpus of them; see vlapic.h */
     unsigned nr_vcpus;     /* [c] */
     unsigned next_lowest;  /* [a] lowest-priority delivery: the vCPU to try first */
     struct vpic pic;       /* [l] */
@@ -59,12 +53,12 @@ struct virq {
 };
 
 /* virq_init - controllers as firmware leaves them: PIC and IOAPIC masked, vCPU 0 in virtual wire mode.
- * nr_vcpus: 1..VIRQ_MAX_VCPUS. cpus: as many, page-aligned; v and cpus must not move afterwards. host may be NULL.
+ * nr_vcpus: 1..VIRQ_MAX_VCPUS. lapics: as many, page-aligned; v and lapics must not move afterwards. host may be NULL.
  * clock outlives v. */
-void virq_init(struct virq *v, unsigned nr_vcpus, struct virq_cpu *cpus, const struct vclock *clock,
+void virq_init(struct virq *v, unsigned nr_vcpus, struct vlapic *lapics, const struct vclock *clock,
                const struct virq_host *host);
 static inline struct vlapic *virq_lapic(const struct virq *v, unsigned cpu) {
-    return &v->cpus[cpu].lapic;
+    return &v->lapics[cpu];
 }
 /* virq_attach - PIC and ELCR ports, the IOAPIC's page. (Each vCPU's APIC page is its own: no bus sees it.) */
 result_t virq_attach(struct virq *v, struct bus *bus) MUST_CHECK;

@@ -64,54 +64,56 @@ enum vlapic_lvt {
     VLAPIC_NR_LVTS
 };
 
-#define VLAPIC_WORDS 4u            /* 256 vectors in 64-bit words */
 #define VLAPIC_NO_MMIO UINT64_MAX  /* mmio_base when disabled or in x2APIC mode */
 #define VLAPIC_MIN_PERIOD_NS 20000u /* a shorter periodic timer skips multiples of its period */
 
-/* The owner's. Legend: [d] derived from the others and not in a snapshot; [r] other CPUs read it, so each access is atomic. */
+/* The registers, where the processor's APIC virtualisation has them: at their offsets in the xAPIC page. In x2APIC mode ID and LDR
+ * have that mode's form, and the ICR is one of 64 bits at 0x300. The current count is computed when it is read.
+ * Source: SDM Vol. 3C "Virtual APIC State", "Virtualizing MSR-Based APIC Accesses". */
+struct vlapic_page {
+    uint32_t word[1024];
+} __attribute__((aligned(4096)));
+
+/* Legend: [a] atomic, any CPU; the rest is the owner's. Of that, [d] is derived from the others and not in a snapshot, and [r] is
+ * read by other CPUs, so each access is atomic. */
 struct vlapic {
-    uint8_t pending;         /* VLAPIC_PENDING_*; the VECTOR and EXTINT bits are [d] */
-    uint8_t tpr;
-    uint8_t ppr;             /* [d] */
-    uint8_t timer_mode;      /* [d] LAPIC_TIMER_* */
-    uint8_t irr_words;       /* [d] bit w set: irr[w] != 0 */
-    uint8_t isr_words;       /* [d] */
-    uint8_t timer_shift;     /* [d] log2 of the divisor */
-    bool x2apic;             /* [d] */
-    uint64_t timer_next_tsc; /* [d] vclock TSC of the next expiry, or VCLOCK_NEVER */
-    uint64_t tsc_deadline;   /* as the guest wrote it, 0 = disarmed */
-    uint64_t tsc_adjust;     /* guest-visible TSC minus vclock TSC (modulo 2^64) */
-    uint64_t irr[VLAPIC_WORDS];
-    uint64_t isr[VLAPIC_WORDS];
-    uint64_t tmr[VLAPIC_WORDS];
-    uint32_t svr;
-    uint32_t lvt[VLAPIC_NR_LVTS];
-    uint64_t base;            /* IA32_APIC_BASE */
-    uint64_t mmio_base;       /* [d] page that answers, or VLAPIC_NO_MMIO */
-    uint64_t timer_expiry_ns; /* one-shot and periodic: guest ns of the expiry, 0 = stopped */
-    uint32_t timer_init;
-    uint32_t timer_divide;
-    uint32_t id;
-    uint32_t ldr; /* xAPIC; in x2APIC mode it is derived from the ID */
-    uint32_t dfr;
-    uint64_t icr; /* high half: xAPIC destination in 63:56, or the x2APIC destination */
-    uint32_t esr;
-    uint32_t esr_pending;   /* errors since the last write to ESR */
-    bool extint_latched;    /* an ExtINT message arrived and was not yet accepted */
-    bool boot_cpu;          /* [d] constant */
-    struct vlapic_inbox *inbox;
+    struct vlapic_page page;   /* [r] */
+    struct vlapic_inbox inbox; /* [a] */
+    uint8_t pending;           /* VLAPIC_PENDING_*; the VECTOR and EXTINT bits are [d] */
+    uint8_t timer_mode;        /* [d] LAPIC_TIMER_* */
+    uint8_t irr_words;         /* [d] bit w set: word w of IRR != 0 */
+    uint8_t isr_words;         /* [d] */
+    uint8_t timer_shift;       /* [d] log2 of the divisor */
+    bool x2apic;               /* [d] */
+    bool extint_latched;       /* an ExtINT message arrived and was not yet accepted */
+    bool boot_cpu;             /* constant */
+    uint64_t timer_next_tsc;   /* [d] vclock TSC of the next expiry, or VCLOCK_NEVER */
+    uint64_t tsc_deadline;     /* as the guest wrote it, 0 = disarmed */
+    uint64_t tsc_adjust;       /* guest-visible TSC minus vclock TSC (modulo 2^64) */
+    uint64_t base;             /* [r] IA32_APIC_BASE */
+    uint64_t mmio_base;        /* [d] page that answers, or VLAPIC_NO_MMIO */
+    uint64_t timer_expiry_ns;  /* one-shot and periodic: guest ns of the expiry, 0 = stopped */
+    uint32_t id;               /* constant */
+    uint32_t esr_pending;      /* errors since the last write to ESR */
     const struct vclock *clock;
     const struct vlapic_env *env;
 };
 
-/* vlapic_init - power-up state of vCPU `id` (the APIC ID), inbox empty. inbox, clock and env outlive the APIC. */
-void vlapic_init(struct vlapic *l, uint32_t id, struct vlapic_inbox *inbox, const struct vclock *clock,
-                 const struct vlapic_env *env);
+/* vlapic_init - power-up state of vCPU `id` (the APIC ID), inbox empty. clock and env outlive the APIC; l must not move. */
+void vlapic_init(struct vlapic *l, uint32_t id, const struct vclock *clock, const struct vlapic_env *env);
 /* vlapic_reset - INIT: registers to their reset values; ID, IA32_APIC_BASE, inbox and the pins' levels stay. */
 void vlapic_reset(struct vlapic *l);
 /* vlapic_set_virtual_wire - enabled, LINT0 = ExtINT, LINT1 = NMI: how firmware hands over the boot CPU
  * (MultiProcessor Specification 1.4, section 3.6.2.2 "Virtual Wire Mode"). */
 void vlapic_set_virtual_wire(struct vlapic *l);
+
+/* vlapic_reg, vlapic_set_reg - the register at an offset of the page, without side effects. */
+static inline uint32_t vlapic_reg(const struct vlapic *l, unsigned offset) {
+    return __atomic_load_n(&l->page.word[offset / 4], __ATOMIC_RELAXED);
+}
+static inline void vlapic_set_reg(struct vlapic *l, unsigned offset, uint32_t value) {
+    __atomic_store_n(&l->page.word[offset / 4], value, __ATOMIC_RELAXED);
+}
 
 static inline bool vlapic_is_hw_enabled(const struct vlapic *l) {
     return (l->base & APIC_BASE_EN) != 0;
@@ -119,7 +121,7 @@ static inline bool vlapic_is_hw_enabled(const struct vlapic *l) {
 
 /* vlapic_has_news - is there anything to take? One load; any CPU. */
 static inline bool vlapic_has_news(const struct vlapic *l) {
-    return vlapic_inbox_has_news(l->inbox);
+    return vlapic_inbox_has_news(&l->inbox);
 }
 /* vlapic_take - carry out what was posted; true: r says what is left to do for the vCPU. Vectors and NMIs are pending
  * afterwards, or dropped if the APIC is disabled. Bounded work whatever was posted.
@@ -162,9 +164,20 @@ bool vlapic_arbitrates(const struct vlapic *l, unsigned *ppr);
 
 void vlapic_eoi(struct vlapic *l);
 static inline uint8_t vlapic_tpr(const struct vlapic *l) {
-    return l->tpr;
+    return (uint8_t)vlapic_reg(l, LAPIC_TPR);
 }
 void vlapic_set_tpr(struct vlapic *l, uint8_t tpr);
+
+/* For a processor that works on the page by itself (virtual-interrupt delivery).
+ * vlapic_resync - it has: TPR, IRR, ISR may have changed; derive PPR and what is pending.
+ * vlapic_interrupt_status - guest interrupt status for the entry: highest requested vector in 7:0, highest in service in 15:8.
+ * vlapic_eoi_exits - the vectors whose EOI must come to vlapic_eoi_broadcast: the level-triggered ones.
+ * vlapic_eoi_broadcast - the processor has done an EOI of such a vector.
+ * Source: SDM Vol. 3C "Evaluation and Delivery of Virtual Interrupts", "EOI Virtualization". */
+void vlapic_resync(struct vlapic *l);
+uint16_t vlapic_interrupt_status(const struct vlapic *l);
+void vlapic_eoi_exits(const struct vlapic *l, uint64_t bitmap[4]);
+void vlapic_eoi_broadcast(struct vlapic *l, uint8_t vector);
 
 /* vlapic_write_base - IA32_APIC_BASE; false = #GP (reserved bits, illegal transition).
  * phys_bits: the guest's MAXPHYADDR. Disabling resets the APIC.

@@ -5,8 +5,6 @@
 
 #define REG(offset) ((offset) >> 4)
 #define NR_REGS 0x40u
-#define VERSION \
-    (0x14u | (VLAPIC_NR_LVTS - 1) << LAPIC_VERSION_MAX_LVT_SHIFT | (uint32_t)LAPIC_VERSION_EOI_SUPPRESS)
 #define SVR_WRITABLE \
     (LAPIC_SVR_VECTOR_MASK | (uint32_t)(LAPIC_SVR_ENABLE | LAPIC_SVR_FOCUS_OFF | LAPIC_SVR_EOI_SUPPRESS))
 
@@ -38,81 +36,37 @@ static const struct x2_write x2_write[NR_REGS] = {
 };
 #define X2_ICR_RESERVED 0xfff32000u
 
-static uint32_t vector_word(const uint64_t *words, unsigned n) {
-    return (uint32_t)(words[n >> 1] >> (32 * (n & 1)));
-}
+/* Registers that can be read: those of both modes, and those of xAPIC mode. */
+#define R(offset) BIT(REG(offset))
+#define R8(offset) (0xffull << REG(offset))
+#define READABLE \
+    (R(LAPIC_ID) | R(LAPIC_VERSION) | R(LAPIC_TPR) | R(LAPIC_PPR) | R(LAPIC_LDR) | R(LAPIC_SVR) | R8(LAPIC_ISR) | \
+     R8(LAPIC_TMR) | R8(LAPIC_IRR) | R(LAPIC_ESR) | R(LAPIC_ICR_LOW) | R(LAPIC_LVT_TIMER) | R(LAPIC_LVT_THERMAL) | \
+     R(LAPIC_LVT_PMI) | R(LAPIC_LVT_LINT0) | R(LAPIC_LVT_LINT1) | R(LAPIC_LVT_ERROR) | R(LAPIC_TIMER_INIT) | \
+     R(LAPIC_TIMER_CURRENT) | R(LAPIC_TIMER_DIVIDE))
+#define READABLE_XAPIC (READABLE | R(LAPIC_ICR_HIGH) | R(LAPIC_DFR) | R(LAPIC_APR) | R(LAPIC_RRD) | R(LAPIC_EOI))
 
-/* Registers that both modes can read; false = no such register. */
-static bool reg_read(const struct vlapic *l, unsigned reg, uint32_t *value) {
-    switch (reg) {
-    case REG(LAPIC_ID):
-        *value = l->x2apic ? l->id : l->id << LAPIC_ID_SHIFT;
-        return true;
-    case REG(LAPIC_VERSION):
-        *value = VERSION;
-        return true;
-    case REG(LAPIC_TPR):
-        *value = l->tpr;
-        return true;
-    case REG(LAPIC_PPR):
-        *value = l->ppr;
-        return true;
-    case REG(LAPIC_LDR):
-        *value = l->x2apic ? (l->id >> 4) << 16 | 1u << (l->id & 15) : l->ldr;
-        return true;
-    case REG(LAPIC_SVR):
-        *value = l->svr;
-        return true;
-    case REG(LAPIC_ISR) ... REG(LAPIC_ISR) + 7:
-        *value = vector_word(l->isr, reg - REG(LAPIC_ISR));
-        return true;
-    case REG(LAPIC_TMR) ... REG(LAPIC_TMR) + 7:
-        *value = vector_word(l->tmr, reg - REG(LAPIC_TMR));
-        return true;
-    case REG(LAPIC_IRR) ... REG(LAPIC_IRR) + 7:
-        *value = vector_word(l->irr, reg - REG(LAPIC_IRR));
-        return true;
-    case REG(LAPIC_ESR):
-        *value = l->esr;
-        return true;
-    case REG(LAPIC_ICR_LOW):
-        *value = (uint32_t)l->icr;
-        return true;
-    case REG(LAPIC_LVT_TIMER) ... REG(LAPIC_LVT_ERROR):
-        *value = l->lvt[reg - REG(LAPIC_LVT_TIMER)];
-        return true;
-    case REG(LAPIC_TIMER_INIT):
-        *value = l->timer_init;
-        return true;
-    case REG(LAPIC_TIMER_CURRENT):
-        *value = vlapic_timer_current(l);
-        return true;
-    case REG(LAPIC_TIMER_DIVIDE):
-        *value = l->timer_divide;
-        return true;
-    default:
-        return false;
-    }
+static uint32_t reg_read(const struct vlapic *l, unsigned reg) {
+    return reg == REG(LAPIC_TIMER_CURRENT) ? vlapic_timer_current(l) : vlapic_reg(l, reg << 4);
 }
 
 static void write_svr(struct vlapic *l, uint32_t value) {
     vlapic_fold(l); /* what came before belongs to the old state */
-    l->svr = value & SVR_WRITABLE;
-    if ((l->svr & LAPIC_SVR_ENABLE) == 0)
-        for (unsigned i = 0; i < VLAPIC_NR_LVTS; i++)
-            l->lvt[i] |= (uint32_t)LAPIC_LVT_MASKED;
+    vlapic_set_reg(l, LAPIC_SVR, value & SVR_WRITABLE);
+    for (unsigned i = 0; !vlapic_is_sw_enabled(l) && i < VLAPIC_NR_LVTS; i++)
+        vlapic_set_reg(l, VLAPIC_LVT(i), vlapic_reg(l, VLAPIC_LVT(i)) | (uint32_t)LAPIC_LVT_MASKED);
     vlapic_update_extint(l);
 }
 
 static void write_lvt(struct vlapic *l, unsigned index, uint32_t value) {
     value &= lvt_writable[index];
-    if ((l->svr & LAPIC_SVR_ENABLE) == 0)
+    if (!vlapic_is_sw_enabled(l))
         value |= (uint32_t)LAPIC_LVT_MASKED;
     if (index == VLAPIC_LVT_TIMER) {
         vlapic_timer_write_lvt(l, value);
         return;
     }
-    l->lvt[index] = value;
+    __atomic_store_n(&l->page.word[VLAPIC_LVT(index) / 4], value, __ATOMIC_SEQ_CST); /* partner: heeds_lint in vlapic_take.c */
     if (index == VLAPIC_LVT_LINT0)
         vlapic_update_extint(l);
 }
@@ -136,7 +90,7 @@ static void send_ipi(struct vlapic *l, uint32_t low, uint32_t dest) {
 }
 
 static void write_esr(struct vlapic *l) {
-    l->esr = l->esr_pending;
+    vlapic_set_reg(l, LAPIC_ESR, l->esr_pending);
     l->esr_pending = 0;
 }
 
@@ -170,21 +124,10 @@ static bool reg_write(struct vlapic *l, unsigned reg, uint32_t value) {
 }
 
 static uint32_t xapic_read(struct vlapic *l, unsigned reg) {
-    uint32_t value = 0;
-    switch (reg) {
-    case REG(LAPIC_ICR_HIGH):
-        return (uint32_t)(l->icr >> 32);
-    case REG(LAPIC_DFR):
-        return l->dfr;
-    case REG(LAPIC_APR):
-    case REG(LAPIC_RRD):
-    case REG(LAPIC_EOI):
-        return 0;
-    default:
-        if (!reg_read(l, reg, &value))
-            vlapic_error(l, (uint32_t)LAPIC_ESR_ILLEGAL_REG);
-        return value;
-    }
+    if ((READABLE_XAPIC >> reg & 1) != 0)
+        return reg_read(l, reg);
+    vlapic_error(l, (uint32_t)LAPIC_ESR_ILLEGAL_REG);
+    return 0;
 }
 
 uint64_t vlapic_mmio_read(struct vlapic *l, uint32_t offset, unsigned size) {
@@ -204,17 +147,17 @@ void vlapic_mmio_write(struct vlapic *l, uint32_t offset, unsigned size, uint64_
         vlapic_eoi(l);
         return;
     case REG(LAPIC_ICR_LOW):
-        l->icr = (l->icr & ~0xffffffffull) | (v & ~(uint32_t)LAPIC_ICR_PENDING);
-        send_ipi(l, v, (uint32_t)(l->icr >> 56));
+        vlapic_set_reg(l, LAPIC_ICR_LOW, v & ~(uint32_t)LAPIC_ICR_PENDING);
+        send_ipi(l, v, vlapic_reg(l, LAPIC_ICR_HIGH) >> LAPIC_ID_SHIFT);
         return;
     case REG(LAPIC_ICR_HIGH):
-        l->icr = (l->icr & 0xffffffffu) | (uint64_t)(v & 0xff000000u) << 32;
+        vlapic_set_reg(l, LAPIC_ICR_HIGH, v & 0xff000000u);
         return;
     case REG(LAPIC_LDR):
-        l->ldr = v & 0xff000000u;
+        vlapic_set_reg(l, LAPIC_LDR, v & 0xff000000u);
         return;
     case REG(LAPIC_DFR):
-        l->dfr = v | 0x0fffffffu;
+        vlapic_set_reg(l, LAPIC_DFR, v | 0x0fffffffu);
         return;
     case REG(LAPIC_ID): /* read-only, as on current processors */
         return;
@@ -227,16 +170,11 @@ void vlapic_mmio_write(struct vlapic *l, uint32_t offset, unsigned size, uint64_
 
 bool vlapic_msr_read(struct vlapic *l, uint32_t msr, uint64_t *value) {
     unsigned reg = msr - MSR_IA32_X2APIC_FIRST;
-    uint32_t low;
-    if (!l->x2apic || reg >= NR_REGS)
+    if (!l->x2apic || reg >= NR_REGS || (READABLE >> reg & 1) == 0)
         return false;
-    if (reg == REG(LAPIC_ICR_LOW)) {
-        *value = l->icr;
-        return true;
-    }
-    if (!reg_read(l, reg, &low))
-        return false;
-    *value = low;
+    *value = reg_read(l, reg);
+    if (reg == REG(LAPIC_ICR_LOW))
+        *value |= (uint64_t)vlapic_reg(l, vlapic_icr_high(l)) << 32;
     return true;
 }
 
@@ -247,7 +185,8 @@ bool vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t value) {
     if (reg == REG(LAPIC_ICR_LOW)) {
         if ((value & X2_ICR_RESERVED) != 0)
             return false;
-        l->icr = value & ~LAPIC_ICR_PENDING;
+        vlapic_set_reg(l, LAPIC_ICR_LOW, (uint32_t)(value & ~LAPIC_ICR_PENDING));
+        vlapic_set_reg(l, vlapic_icr_high(l), (uint32_t)(value >> 32));
         send_ipi(l, (uint32_t)value, (uint32_t)(value >> 32));
         return true;
     }

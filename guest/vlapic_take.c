@@ -4,9 +4,6 @@
 
 /* ---- any CPU: fields tagged [r] only ---- */
 
-static uint32_t read_32(const uint32_t *field) {
-    return __atomic_load_n(field, __ATOMIC_RELAXED);
-}
 static uint64_t read_base(const struct vlapic *l) {
     return __atomic_load_n(&l->base, __ATOMIC_RELAXED);
 }
@@ -15,8 +12,8 @@ static uint64_t read_base(const struct vlapic *l) {
 static bool matches_logical(const struct vlapic *l, uint32_t dest, bool x2apic) {
     if (x2apic)
         return dest >> 16 == l->id >> 4 && (dest >> (l->id & 15) & 1) != 0;
-    uint32_t ldr = read_32(&l->ldr) >> LAPIC_ID_SHIFT;
-    if (read_32(&l->dfr) >> LAPIC_DFR_MODEL_SHIFT == LAPIC_DFR_MODEL_CLUSTER)
+    uint32_t ldr = vlapic_reg(l, LAPIC_LDR) >> LAPIC_ID_SHIFT;
+    if (vlapic_reg(l, LAPIC_DFR) >> LAPIC_DFR_MODEL_SHIFT == LAPIC_DFR_MODEL_CLUSTER)
         return (dest >> 4 & 0xf) == ldr >> 4 && (dest & ldr & 0xfu) != 0;
     return (dest & ldr) != 0;
 }
@@ -31,23 +28,23 @@ bool vlapic_matches(const struct vlapic *l, const struct irq_msg *msg) {
 }
 
 bool vlapic_arbitrates(const struct vlapic *l, unsigned *ppr) {
-    *ppr = __atomic_load_n(&l->ppr, __ATOMIC_RELAXED);
-    return (read_base(l) & APIC_BASE_EN) != 0 && (read_32(&l->svr) & LAPIC_SVR_ENABLE) != 0;
+    *ppr = vlapic_reg(l, LAPIC_PPR);
+    return (read_base(l) & APIC_BASE_EN) != 0 && vlapic_is_sw_enabled(l);
 }
 
 bool vlapic_post(struct vlapic *l, const struct irq_msg *msg) {
     switch (msg->mode) {
     case LAPIC_MODE_FIXED:
     case LAPIC_MODE_LOWEST:
-        return vlapic_inbox_post_vector(l->inbox, msg->vector, msg->level);
+        return vlapic_inbox_post_vector(&l->inbox, msg->vector, msg->level);
     case LAPIC_MODE_NMI:
-        return vlapic_inbox_post(l->inbox, INBOX_NMI);
+        return vlapic_inbox_post(&l->inbox, INBOX_NMI);
     case LAPIC_MODE_INIT:
-        return vlapic_inbox_post_init(l->inbox);
+        return vlapic_inbox_post_init(&l->inbox);
     case LAPIC_MODE_SIPI:
-        return vlapic_inbox_post_sipi(l->inbox, msg->vector);
+        return vlapic_inbox_post_sipi(&l->inbox, msg->vector);
     case LAPIC_MODE_EXTINT:
-        return vlapic_inbox_post(l->inbox, INBOX_EXTINT);
+        return vlapic_inbox_post(&l->inbox, INBOX_EXTINT);
     default: /* SMI: this machine has no system-management mode; 3: reserved */
         return false;
     }
@@ -63,19 +60,20 @@ bool vlapic_post(struct vlapic *l, const struct irq_msg *msg) {
 static bool heeds_lint(const struct vlapic *l, unsigned pin) {
     if ((__atomic_load_n(&l->base, __ATOMIC_SEQ_CST) & APIC_BASE_EN) == 0)
         return true;
-    uint32_t lvt = __atomic_load_n(&l->lvt[pin == 0 ? VLAPIC_LVT_LINT0 : VLAPIC_LVT_LINT1], __ATOMIC_SEQ_CST);
+    const uint32_t *entry = &l->page.word[(pin == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1) / 4];
+    uint32_t lvt = __atomic_load_n(entry, __ATOMIC_SEQ_CST);
     return (lvt & LAPIC_LVT_MASKED) == 0;
 }
 
 bool vlapic_post_lint(struct vlapic *l, unsigned pin, bool level) {
-    vlapic_inbox_post_lint(l->inbox, pin, level);
-    return level && heeds_lint(l, pin) && vlapic_inbox_post(l->inbox, INBOX_LOOK);
+    vlapic_inbox_post_lint(&l->inbox, pin, level);
+    return level && heeds_lint(l, pin) && vlapic_inbox_post(&l->inbox, INBOX_LOOK);
 }
 
 /* ---- the owner ---- */
 
 static void lint_edge(struct vlapic *l, unsigned pin) {
-    uint32_t lvt = l->lvt[pin == 0 ? VLAPIC_LVT_LINT0 : VLAPIC_LVT_LINT1];
+    uint32_t lvt = vlapic_reg(l, pin == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1);
     if (!vlapic_is_hw_enabled(l)) {
         if (pin == 1)
             vlapic_raise_nmi(l); /* a disabled APIC makes LINT1 a plain NMI pin */
@@ -95,15 +93,23 @@ static void lint_edge(struct vlapic *l, unsigned pin) {
     }
 }
 
+static void fold_word(struct vlapic *l, unsigned w, uint32_t vectors, uint32_t level) {
+    if (vectors == 0)
+        return;
+    unsigned irr = LAPIC_IRR + 16 * w, tmr = LAPIC_TMR + 16 * w;
+    vlapic_set_reg(l, irr, vlapic_reg(l, irr) | vectors);
+    vlapic_set_reg(l, tmr, (vlapic_reg(l, tmr) & ~vectors) | level);
+    l->irr_words |= (uint8_t)(1u << w);
+}
+
 static void fold_vectors(struct vlapic *l) {
-    bool enabled = vlapic_is_hw_enabled(l) && (l->svr & LAPIC_SVR_ENABLE) != 0;
+    bool enabled = vlapic_is_hw_enabled(l) && vlapic_is_sw_enabled(l);
     for (unsigned w = 0; w < INBOX_WORDS; w++) {
-        uint64_t level, vectors = vlapic_inbox_take_vectors(l->inbox, w, &level);
+        uint64_t level, vectors = vlapic_inbox_take_vectors(&l->inbox, w, &level);
         if (vectors == 0 || !enabled)
             continue;
-        l->irr[w] |= vectors;
-        l->tmr[w] = (l->tmr[w] & ~vectors) | level;
-        l->irr_words |= (uint8_t)(1u << w);
+        fold_word(l, 2 * w, (uint32_t)vectors, (uint32_t)level);
+        fold_word(l, 2 * w + 1, (uint32_t)(vectors >> 32), (uint32_t)(level >> 32));
     }
     vlapic_update_priority(l);
 }
@@ -114,7 +120,7 @@ static void fold(struct vlapic *l, uint64_t news) {
     bool listens = vlapic_is_hw_enabled(l);
     if ((news & PID_ON) != 0)
         fold_vectors(l);
-    if ((news & INBOX_BAD_VECTOR) != 0 && listens && (l->svr & LAPIC_SVR_ENABLE) != 0)
+    if ((news & INBOX_BAD_VECTOR) != 0 && listens && vlapic_is_sw_enabled(l))
         vlapic_error(l, (uint32_t)LAPIC_ESR_RECV_ILLEGAL);
     if ((news & INBOX_NMI) != 0 && listens)
         vlapic_raise_nmi(l);
@@ -130,21 +136,21 @@ static void fold(struct vlapic *l, uint64_t news) {
 void vlapic_fold(struct vlapic *l) {
     const uint64_t mask = INBOX_NEWS & ~(INBOX_INIT | INBOX_SIPI);
     if (vlapic_has_news(l))
-        fold(l, vlapic_inbox_take(l->inbox, mask));
+        fold(l, vlapic_inbox_take(&l->inbox, mask));
 }
 
 bool vlapic_take(struct vlapic *l, struct vlapic_requests *r) {
     *r = (struct vlapic_requests){.init = false};
     if (!vlapic_has_news(l))
         return false;
-    uint64_t news = vlapic_inbox_take(l->inbox, INBOX_NEWS);
+    uint64_t news = vlapic_inbox_take(&l->inbox, INBOX_NEWS);
     if ((news & INBOX_INIT) != 0 && vlapic_is_hw_enabled(l)) {
         vlapic_reset(l); /* the rest finds an APIC that is disabled by software, as if it had come later */
         r->init = true;
     }
     fold(l, news);
     if ((news & INBOX_SIPI) != 0) {
-        int vector = vlapic_inbox_take_sipi(l->inbox);
+        int vector = vlapic_inbox_take_sipi(&l->inbox);
         r->sipi = vector >= 0 && vlapic_is_hw_enabled(l);
         r->sipi_vector = (uint8_t)vector;
     }

@@ -11,8 +11,16 @@ static uint8_t mode_of(uint32_t lvt) {
     return (uint8_t)((lvt & LAPIC_LVT_TIMER_MODE_MASK) >> LAPIC_LVT_TIMER_MODE_SHIFT);
 }
 
+static uint32_t initial_count(const struct vlapic *l) {
+    return vlapic_reg(l, LAPIC_TIMER_INIT);
+}
+
 static uint64_t period_ns(const struct vlapic *l) {
-    return (uint64_t)l->timer_init << l->timer_shift;
+    return (uint64_t)initial_count(l) << l->timer_shift;
+}
+
+static bool is_ticking(const struct vlapic *l) {
+    return l->timer_mode == LAPIC_TIMER_PERIODIC && initial_count(l) != 0;
 }
 
 static void arm_ns(struct vlapic *l, uint64_t expiry_ns) {
@@ -20,16 +28,9 @@ static void arm_ns(struct vlapic *l, uint64_t expiry_ns) {
     l->timer_next_tsc = expiry_ns == 0 ? VCLOCK_NEVER : vclock_ns_to_tsc(l->clock, expiry_ns);
 }
 
-void vlapic_timer_reset(struct vlapic *l) {
-    l->timer_init = 0;
-    l->timer_divide = 0;
-    l->timer_expiry_ns = 0;
-    l->tsc_deadline = 0;
-}
-
 void vlapic_timer_derive(struct vlapic *l) {
-    l->timer_mode = mode_of(l->lvt[VLAPIC_LVT_TIMER]);
-    l->timer_shift = (uint8_t)timer_shift(l->timer_divide);
+    l->timer_mode = mode_of(vlapic_reg(l, LAPIC_LVT_TIMER));
+    l->timer_shift = (uint8_t)timer_shift(vlapic_reg(l, LAPIC_TIMER_DIVIDE));
     if (l->timer_mode == LAPIC_TIMER_TSC_DEADLINE)
         vlapic_write_tsc_deadline(l, l->tsc_deadline);
     else
@@ -76,24 +77,24 @@ void vlapic_timer_expire(struct vlapic *l, uint64_t now_tsc) {
     if (l->timer_mode == LAPIC_TIMER_TSC_DEADLINE) {
         l->tsc_deadline = 0;
         l->timer_next_tsc = VCLOCK_NEVER;
-    } else if (l->timer_mode == LAPIC_TIMER_PERIODIC && l->timer_init != 0) {
+    } else if (is_ticking(l)) {
         arm_ns(l, next_period(l, vclock_tsc_to_ns(l->clock, now_tsc)));
     } else {
         arm_ns(l, 0);
     }
-    uint32_t lvt = l->lvt[VLAPIC_LVT_TIMER];
+    uint32_t lvt = vlapic_reg(l, LAPIC_LVT_TIMER);
     if ((lvt & LAPIC_LVT_MASKED) == 0)
         vlapic_raise(l, (uint8_t)lvt, false);
 }
 
 void vlapic_timer_write_lvt(struct vlapic *l, uint32_t value) {
     uint8_t mode = mode_of(value);
-    l->lvt[VLAPIC_LVT_TIMER] = value;
+    vlapic_set_reg(l, LAPIC_LVT_TIMER, value);
     if (mode == l->timer_mode)
         return;
     if (mode == LAPIC_TIMER_TSC_DEADLINE || l->timer_mode == LAPIC_TIMER_TSC_DEADLINE) {
         /* Going to or from TSC-deadline mode disarms the timer. */
-        l->timer_init = 0;
+        vlapic_set_reg(l, LAPIC_TIMER_INIT, 0);
         l->tsc_deadline = 0;
         arm_ns(l, 0);
     }
@@ -103,7 +104,7 @@ void vlapic_timer_write_lvt(struct vlapic *l, uint32_t value) {
 void vlapic_timer_write_init(struct vlapic *l, uint32_t value) {
     if (l->timer_mode == LAPIC_TIMER_TSC_DEADLINE)
         return;
-    l->timer_init = value;
+    vlapic_set_reg(l, LAPIC_TIMER_INIT, value);
     arm_ns(l, value == 0 ? 0 : vclock_ns(l->clock) + period_ns(l));
 }
 
@@ -114,18 +115,18 @@ uint32_t vlapic_timer_current(const struct vlapic *l) {
     uint64_t left;
     if (now < l->timer_expiry_ns)
         left = l->timer_expiry_ns - now;
-    else if (l->timer_mode == LAPIC_TIMER_PERIODIC && l->timer_init != 0)
+    else if (is_ticking(l))
         left = period_ns(l) - (now - l->timer_expiry_ns) % period_ns(l);
     else
         return 0;
-    if (l->timer_mode == LAPIC_TIMER_PERIODIC && l->timer_init != 0 && left > period_ns(l))
+    if (is_ticking(l) && left > period_ns(l))
         left = (left - 1) % period_ns(l) + 1; /* VLAPIC_MIN_PERIOD_NS put the expiry several periods ahead */
     return (uint32_t)((left + BIT(l->timer_shift) - 1) >> l->timer_shift);
 }
 
 void vlapic_timer_write_divide(struct vlapic *l, uint32_t value) {
     uint64_t count = vlapic_timer_current(l);
-    l->timer_divide = value & LAPIC_TIMER_DIVIDE_MASK;
+    vlapic_set_reg(l, LAPIC_TIMER_DIVIDE, value & LAPIC_TIMER_DIVIDE_MASK);
     l->timer_shift = (uint8_t)timer_shift(value);
     if (l->timer_expiry_ns != 0)
         arm_ns(l, vclock_ns(l->clock) + MAX(count << l->timer_shift, 1));

@@ -122,7 +122,7 @@ static result_t create_cpu(struct vm *vm, struct reason *why) {
 
 static unsigned irq_order(const struct vm *vm) {
     unsigned order = 0;
-    while (PAGE_SIZE << order < vm->spec.nr_vcpus * sizeof(struct virq_cpu))
+    while (PAGE_SIZE << order < vm->spec.nr_vcpus * sizeof(struct vlapic))
         order++;
     return order;
 }

@@ -59,7 +59,7 @@ struct vm {
     struct bus bus;             /* [c], its devices [l] */
     uint8_t *pio_index;
     struct virq irq;            /* see virq.h */
-    hpa_t irq_frames;           /* [c] its struct virq_cpus */
+    hpa_t irq_frames;           /* [c] its struct vlapics */
     struct vpit pit;            /* [l] and so on */
     struct vrtc rtc;
     struct vpm pm;

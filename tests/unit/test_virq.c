@@ -19,7 +19,7 @@ struct bench {
     uint8_t *index;
     unsigned kicks[CPUS], resets;
     struct vlapic_requests got[CPUS]; /* what take left to the vCPU since it was cleared */
-    struct virq_cpu cpus[CPUS];
+    struct vlapic lapics[CPUS];
 };
 
 static struct vlapic *lapic(struct bench *b, unsigned cpu) {
@@ -48,7 +48,7 @@ static int setup(void **state) {
     vclock_init(&b->time, NSEC_PER_SEC, read_tsc);
     b->index = calloc(1, BUS_PIO_PORTS);
     bus_init(&b->bus, b->index);
-    virq_init(&b->v, CPUS, b->cpus, &b->time, &host);
+    virq_init(&b->v, CPUS, b->lapics, &b->time, &host);
     assert_int_equal(virq_attach(&b->v, &b->bus), OK);
     for (unsigned i = 0; i < CPUS; i++) {
         lapic_wr(b, i, LAPIC_SVR, 0x1ff);
@@ -336,7 +336,7 @@ static void test_virq_snapshot(void **state) {
     struct snap s;
     size_t n = 0, m = 0;
     static struct virq other;
-    static struct virq_cpu cpus[CPUS];
+    static struct vlapic lapics[CPUS];
     program_pic(b);
     rte(b, 11, 0x8052, 1);
     virq_set_gsi(&b->v, 11, true);
@@ -345,7 +345,7 @@ static void test_virq_snapshot(void **state) {
     snap_begin_save(&s, first, sizeof first);
     virq_snapshot(&b->v, &s);
     assert_int_equal(snap_end(&s, &n), OK);
-    virq_init(&other, CPUS, cpus, &b->time, NULL);
+    virq_init(&other, CPUS, lapics, &b->time, NULL);
     snap_begin_load(&s, first, n);
     virq_snapshot(&other, &s);
     assert_int_equal(snap_end(&s, NULL), OK);
@@ -361,10 +361,46 @@ static void test_virq_snapshot(void **state) {
     vlapic_fold(virq_lapic(&other, 1));
     assert_int_equal(vlapic_accept(virq_lapic(&other, 1)), 0x52);
     assert_int_equal(vlapic_accept(virq_lapic(&other, 2)), 0x66);
-    virq_init(&other, CPUS - 1, cpus, &b->time, NULL);
+    virq_init(&other, CPUS - 1, lapics, &b->time, NULL);
     snap_begin_load(&s, first, n);
     virq_snapshot(&other, &s);
     assert_int_equal(snap_end(&s, NULL), ERR_CORRUPT);
+}
+
+/* The octets of section "irq", version 1, of one vCPU: those of the first release, whatever the structures look like. */
+static void test_virq_snapshot_octets(void **state) {
+    struct bench *b = *state;
+    static uint8_t buf[4096];
+    static const struct {
+        uint32_t reg, value;
+    } row[] = {{LAPIC_SVR, 0x11ff},       {LAPIC_TPR, 0x20},           {LAPIC_LDR, 0x03000000},  {LAPIC_DFR, 0x0fffffff},
+               {LAPIC_LVT_TIMER, 0x20041}, {LAPIC_TIMER_DIVIDE, 3},     {LAPIC_TIMER_INIT, 777777}, {LAPIC_LVT_ERROR, 0xfe},
+               {LAPIC_LVT_THERMAL, 0x111fa}, {LAPIC_LVT_PMI, 0x400},    {LAPIC_LVT_LINT1, 0x400}, {LAPIC_ESR, 0},
+               {LAPIC_ICR_HIGH, 0x01000000}, {LAPIC_ICR_LOW, 0x4005},   {LAPIC_ESR, 0},          {LAPIC_ICR_LOW, 0x4061},
+               {LAPIC_ICR_LOW, 0x440a2},   {0x40, 5}};
+    b->time.tsc_offset = 123456;
+    virq_init(&b->v, 1, b->lapics, &b->time, NULL);
+    program_pic(b);
+    for (size_t i = 0; i < ARRAY_LEN(row); i++)
+        lapic_wr(b, 0, row[i].reg, row[i].value);
+    vlapic_set_tsc_adjust(lapic(b, 0), 0x1234567890ull);
+    rte(b, 11, 0x80b3, 0);
+    virq_set_gsi(&b->v, 11, true);
+    virq_set_gsi(&b->v, 8, true);
+    assert_int_equal(accept(b, 0), 0x38);
+    assert_int_equal(accept(b, 0), 0xfe);
+    virq_msi(&b->v, 0xfee00000, 0x4400);
+    virq_msi(&b->v, 0xfee00000, 0x40c7); /* not taken: saving does that */
+    struct snap s;
+    size_t used = 0;
+    snap_begin_save(&s, buf, sizeof buf);
+    virq_snapshot(&b->v, &s);
+    assert_int_equal(snap_end(&s, &used), OK);
+    assert_int_equal(used, 439);
+    uint64_t fnv1a = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < used; i++)
+        fnv1a = (fnv1a ^ buf[i]) * 0x100000001b3ull;
+    assert_true(fnv1a == 0x9a2a598e48a6723cull);
 }
 
 /* A guest that writes anything anywhere, fixed seed. */
@@ -433,6 +469,8 @@ static void assert_copy_is_equal(struct bench *b, struct virq *copy) {
     static uint8_t buf[8192];
     struct snap s;
     size_t n = 0;
+    for (unsigned i = 0; i < CPUS; i++)
+        look(b, i);
     snap_begin_save(&s, buf, sizeof buf);
     virq_snapshot(&b->v, &s);
     assert_int_equal(snap_end(&s, &n), OK);
@@ -442,12 +480,9 @@ static void assert_copy_is_equal(struct bench *b, struct virq *copy) {
     for (unsigned i = 0; i < CPUS; i++) {
         struct vlapic *l = virq_lapic(copy, i);
         l->env = lapic(b, i)->env;
-        l->inbox = lapic(b, i)->inbox;
+        memcpy(l->inbox.level, lapic(b, i)->inbox.level, sizeof l->inbox.level); /* of no meaning without PIR */
         assert_memory_equal(l, lapic(b, i), sizeof *l);
         l->env = &copy->env;
-        l->inbox = &copy->cpus[i].inbox;
-        for (unsigned pin = 0; pin < 2; pin++)
-            assert_int_equal(vlapic_inbox_lint(l->inbox, pin), vlapic_inbox_lint(lapic(b, i)->inbox, pin));
     }
     assert_memory_equal(copy->pic.chip, b->v.pic.chip, sizeof b->v.pic.chip);
     assert_int_equal(copy->pic.intr, b->v.pic.intr);
@@ -458,9 +493,9 @@ static void assert_copy_is_equal(struct bench *b, struct virq *copy) {
 static void test_virq_random_guest(void **state) {
     struct bench *b = *state;
     static struct virq copy;
-    static struct virq_cpu cpus[CPUS];
+    static struct vlapic lapics[CPUS];
     uint64_t seed = 1;
-    virq_init(&copy, CPUS, cpus, &b->time, NULL);
+    virq_init(&copy, CPUS, lapics, &b->time, NULL);
     for (unsigned step = 0; step < 200000; step++) {
         random_step(b, &seed);
         if (step % 16 == 0)
@@ -475,7 +510,7 @@ int main(void) {
         T(test_virq_ioapic_eoi_register), T(test_virq_shared_vector), T(test_virq_ioapic_modes),
         T(test_virq_lowest_takes_turns), T(test_virq_irq0_reaches_pin_2), T(test_virq_virtual_wire),
         T(test_virq_extint_by_ioapic), T(test_virq_msi), T(test_virq_shorthands), T(test_virq_each_has_its_page),
-        T(test_virq_timer), T(test_virq_snapshot), T(test_virq_random_guest),
+        T(test_virq_timer), T(test_virq_snapshot), T(test_virq_snapshot_octets), T(test_virq_random_guest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,6 @@
 #define PHYS_BITS 40u
 
 struct bench {
-    struct vlapic_inbox inbox;
     struct vlapic l;
     struct vclock time; /* tsc_offset is the guest TSC */
     struct vlapic_env env;
@@ -59,13 +58,13 @@ static uint32_t rd(struct bench *b, uint32_t offset) {
 }
 
 static int setup(void **state) {
-    struct bench *b = aligned_alloc(64, ALIGN_UP(sizeof *b, 64));
+    struct bench *b = aligned_alloc(4096, sizeof *b);
     memset(b, 0, sizeof *b);
     b->env = (struct vlapic_env){b, on_send, on_eoi, on_ack};
     b->eoi_vector = -1;
     vclock_init(&b->time, HZ, read_tsc);
     b->time.tsc_offset = 1000000;
-    vlapic_init(&b->l, 0, &b->inbox, &b->time, &b->env);
+    vlapic_init(&b->l, 0, &b->time, &b->env);
     wr(b, LAPIC_SVR, 0x1ff);
     *state = b;
     return 0;
@@ -81,7 +80,7 @@ static void advance_ns(struct bench *b, uint64_t ns) {
 
 static void test_vlapic_reset_state(void **state) {
     struct bench *b = *state;
-    vlapic_init(&b->l, 3, &b->inbox, &b->time, &b->env);
+    vlapic_init(&b->l, 3, &b->time, &b->env);
     assert_int_equal(rd(b, LAPIC_ID), 3u << 24);
     assert_int_equal(rd(b, LAPIC_SVR), 0xff);
     assert_int_equal(rd(b, LAPIC_DFR), 0xffffffff);
@@ -378,7 +377,7 @@ static void test_vlapic_lint_fixed_and_nmi(void **state) {
 
 static void test_vlapic_virtual_wire(void **state) {
     struct bench *b = *state;
-    vlapic_init(&b->l, 0, &b->inbox, &b->time, &b->env);
+    vlapic_init(&b->l, 0, &b->time, &b->env);
     vlapic_set_virtual_wire(&b->l);
     lint(b, 0, true);
     assert_int_equal(vlapic_accept(&b->l), 0x77);
@@ -418,7 +417,7 @@ static void test_vlapic_disabled_and_moved(void **state) {
 }
 
 static void go_x2(struct bench *b, uint32_t id) {
-    vlapic_init(&b->l, id, &b->inbox, &b->time, &b->env);
+    vlapic_init(&b->l, id, &b->time, &b->env);
     wr(b, LAPIC_SVR, 0x1ff);
     assert_true(vlapic_write_base(&b->l, b->l.base | APIC_BASE_EXTD, PHYS_BITS));
 }
@@ -564,7 +563,7 @@ static bool matches(struct bench *b, uint32_t dest, bool logical, bool wide) {
 
 static void test_vlapic_destinations(void **state) {
     struct bench *b = *state;
-    vlapic_init(&b->l, 2, &b->inbox, &b->time, &b->env);
+    vlapic_init(&b->l, 2, &b->time, &b->env);
     assert_true(matches(b, 2, false, false));
     assert_true(matches(b, 0xff, false, false));
     assert_false(matches(b, 1, false, false));
@@ -612,6 +611,64 @@ static void test_vlapic_kick_once(void **state) {
     assert_int_equal(b->l.pending & VLAPIC_PENDING_EXTINT, 0);
 }
 
+/* The page is what a processor with APIC virtualisation would find. SDM Vol. 3C "Virtual APIC State". */
+static void test_vlapic_page_layout(void **state) {
+    struct bench *b = *state;
+    uint64_t exits[4];
+    assert_int_equal((uintptr_t)&b->l % 4096, 0);
+    vlapic_set_tpr(&b->l, 0x20);
+    vlapic_raise(&b->l, 0x91, true);
+    vlapic_raise(&b->l, 0x33, false);
+    vlapic_raise(&b->l, 0xff, true);
+    assert_int_equal(vlapic_interrupt_status(&b->l), 0x00ff);
+    assert_int_equal(vlapic_accept(&b->l), 0xff);
+    assert_int_equal(vlapic_interrupt_status(&b->l), 0xff91);
+    assert_int_equal(b->l.page.word[0x080 / 4], 0x20);
+    assert_int_equal(b->l.page.word[0x0a0 / 4], 0xf0);
+    assert_int_equal(b->l.page.word[0x170 / 4], 1u << 31); /* ISR */
+    assert_int_equal(b->l.page.word[0x240 / 4], 1u << 17); /* IRR */
+    assert_int_equal(b->l.page.word[0x210 / 4], 1u << 19);
+    vlapic_eoi_exits(&b->l, exits);
+    assert_true(exits[0] == 0 && exits[1] == 0 && exits[2] == BIT(0x11) && exits[3] == BIT(63));
+    wr(b, LAPIC_ICR_HIGH, 0x05000000);
+    wr(b, LAPIC_ICR_LOW, 0x4061);
+    assert_int_equal(b->l.page.word[0x300 / 4], 0x4061);
+    assert_int_equal(b->l.page.word[0x310 / 4], 0x05000000);
+    go_x2(b, 0x25);
+    assert_int_equal(b->l.page.word[0x020 / 4], 0x25);
+    assert_int_equal(b->l.page.word[0x0d0 / 4], 0x20020);
+    assert_true(vlapic_msr_write(&b->l, MSR_IA32_X2APIC_ICR, 0x1200000000ull | 0x871));
+    assert_int_equal(b->l.page.word[0x300 / 4], 0x871); /* RDMSR returns the 64 bits at 0x300 */
+    assert_int_equal(b->l.page.word[0x304 / 4], 0x12);
+    post(b, LAPIC_MODE_INIT, 0);
+    assert_true(vlapic_take(&b->l, &(struct vlapic_requests){false}));
+    assert_int_equal(b->l.page.word[0x020 / 4], 0x25); /* INIT changes neither mode nor ID */
+    assert_int_equal(b->l.page.word[0x0d0 / 4], 0x20020);
+}
+
+/* A processor delivers 0x91, the guest raises its TPR and finishes it; software finds out afterwards. */
+static void test_vlapic_resync_after_hardware(void **state) {
+    struct bench *b = *state;
+    vlapic_raise(&b->l, 0x91, false);
+    vlapic_raise(&b->l, 0x52, false);
+    b->l.page.word[0x240 / 4] &= ~(1u << 17);
+    b->l.page.word[0x140 / 4] |= 1u << 17;
+    vlapic_resync(&b->l);
+    assert_false(vlapic_has_pending(&b->l)); /* 0x52 is below 0x91 */
+    assert_int_equal(rd(b, LAPIC_PPR), 0x90);
+    assert_int_equal(vlapic_interrupt_status(&b->l), 0x9152);
+    b->l.page.word[0x140 / 4] = 0;
+    b->l.page.word[0x080 / 4] = 0x60;
+    vlapic_resync(&b->l);
+    assert_int_equal(rd(b, LAPIC_PPR), 0x60);
+    assert_false(vlapic_has_pending(&b->l));
+    b->l.page.word[0x080 / 4] = 0x4f;
+    vlapic_resync(&b->l);
+    assert_int_equal(vlapic_accept(&b->l), 0x52);
+    vlapic_eoi_broadcast(&b->l, 0x91);
+    assert_int_equal(b->eoi_vector, 0x91);
+}
+
 static size_t save(struct vlapic *l, uint8_t *buf, size_t cap) {
     struct snap s;
     size_t used = 0;
@@ -626,7 +683,7 @@ static void round_trip(struct bench *b) {
     struct snap s;
     struct bench other = {.time = b->time};
     other.env = (struct vlapic_env){&other, on_send, on_eoi, on_ack};
-    vlapic_init(&other.l, b->l.id, &other.inbox, &other.time, &other.env);
+    vlapic_init(&other.l, b->l.id, &other.time, &other.env);
     size_t n = save(&b->l, first, sizeof first);
     snap_begin_load(&s, first, n);
     vlapic_snapshot(&other.l, &s);
@@ -636,10 +693,7 @@ static void round_trip(struct bench *b) {
     /* Derived fields as well: the copy must go on exactly alike. */
     other.l.clock = b->l.clock;
     other.l.env = b->l.env;
-    other.l.inbox = b->l.inbox;
-    assert_memory_equal(&other.inbox, &b->inbox, sizeof b->inbox);
     assert_memory_equal(&other.l, &b->l, sizeof b->l);
-    other.l.inbox = &other.inbox;
     for (size_t cut = 0; cut < n; cut++) {
         snap_begin_load(&s, first, cut);
         vlapic_snapshot(&other.l, &s);
@@ -679,7 +733,7 @@ static void test_vlapic_snapshot_rejects_bad_state(void **state) {
     snap_begin_load(&s, buf, n);
     vlapic_snapshot(&b->l, &s);
     assert_int_equal(snap_end(&s, NULL), ERR_CORRUPT);
-    vlapic_init(&b->l, 0, &b->inbox, &b->time, &b->env);
+    vlapic_init(&b->l, 0, &b->time, &b->env);
     b->l.timer_expiry_ns = UINT64_MAX - 1;
     n = save(&b->l, buf, sizeof buf);
     snap_begin_load(&s, buf, n);
@@ -700,7 +754,7 @@ int main(void) {
         T(test_vlapic_disabled_and_moved), T(test_vlapic_x2apic_registers), T(test_vlapic_ipis),
         T(test_vlapic_message_modes), T(test_vlapic_init_and_sipi),
         T(test_vlapic_disabled_takes_no_message), T(test_vlapic_destinations),
-        T(test_vlapic_kick_once), T(test_vlapic_snapshot),
+        T(test_vlapic_kick_once), T(test_vlapic_page_layout), T(test_vlapic_resync_after_hardware), T(test_vlapic_snapshot),
         T(test_vlapic_snapshot_rejects_bad_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,6 @@ struct bench {
     struct vcpuid cpuid;
     struct vclock time; /* tsc_offset is the TSC */
     struct vlapic_env env;
-    struct vlapic_inbox inbox;
     struct vlapic lapic;
     struct vmsr m;
     uint64_t adjust, kvm_value, spec_value;
@@ -61,12 +60,12 @@ static void create(struct bench *b, enum cpu_baseline baseline) {
     struct reason why;
     assert_int_equal(vcpuid_build(&b->cpuid, &config, &b->host, &why), OK);
     b->env = (struct vlapic_env){.ctx = b, .eoi = on_eoi};
-    vlapic_init(&b->lapic, 0, &b->inbox, &b->time, &b->env);
+    vlapic_init(&b->lapic, 0, &b->time, &b->env);
     vmsr_init(&b->m, &b->cpuid, &b->lapic, &ops);
 }
 
 static int setup(void **state) {
-    struct bench *b = aligned_alloc(64, ALIGN_UP(sizeof *b, 64));
+    struct bench *b = aligned_alloc(4096, sizeof *b);
     memset(b, 0, sizeof *b);
     fake_cpu_init(&b->cpu);
     b->host = fake_cpu_host(&b->cpu);
