@@ -130,7 +130,8 @@ static void fill_identity(struct vcpuid *v, const struct vcpuid_baseline *b, con
     uint32_t phys = b != NULL ? b->phys_bits : ask(host, CPUID_LEAF_EXT_ADDRESS, 0).eax & 0xff;
     v->ext[8].eax = 48u << CPUID_EXT8_EAX_LIN_SHIFT | phys;
     v->hv[0] = (struct cpuid_regs){CPUID_LEAF_HYPERVISOR + VCPUID_NR_HV - 1, 0x4b4d564b, 0x564b4d56, 0x4d};
-    v->hv[1].eax = KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE_STABLE;
+    v->hv[1].eax = KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_STEAL_TIME | KVM_FEATURE_PV_EOI |
+                   KVM_FEATURE_PV_UNHALT | KVM_FEATURE_PV_SEND_IPI | KVM_FEATURE_CLOCKSOURCE_STABLE;
 }
 
 result_t vcpuid_build(struct vcpuid *v, const struct vcpuid_config *config, const struct vcpuid_host *host,

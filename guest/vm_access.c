@@ -54,8 +54,10 @@ static bool is_own_lapic(const struct vm_cpu *c, gpa_t gpa) {
 }
 
 static uint64_t device_read(struct vm_cpu *c, gpa_t gpa, unsigned size) {
-    if (is_own_lapic(c, gpa))
+    if (is_own_lapic(c, gpa)) {
+        vm_cpu_sync_eoi(c);
         return vlapic_mmio_read(lapic_of(c), (uint32_t)gpa & (LAPIC_PAGE_SIZE - 1), size);
+    }
     vm_lock(c->vm);
     uint64_t value = bus_mmio_read(&c->vm->bus, gpa, size);
     vm_unlock(c->vm);
@@ -64,6 +66,7 @@ static uint64_t device_read(struct vm_cpu *c, gpa_t gpa, unsigned size) {
 
 static void device_write(struct vm_cpu *c, gpa_t gpa, unsigned size, uint64_t value) {
     if (is_own_lapic(c, gpa)) {
+        vm_cpu_sync_eoi(c);
         vlapic_mmio_write(lapic_of(c), (uint32_t)gpa & (LAPIC_PAGE_SIZE - 1), size, value);
         return;
     }

@@ -64,6 +64,8 @@ static result_t attach_all(struct vm *vm) {
 
 static bool on_kvm_read(void *ctx, uint32_t msr, uint64_t *value) {
     struct vm_cpu *c = ctx;
+    if (vkvmpv_read_msr(&c->pv, msr, value) == OK)
+        return true;
     vm_lock(c->vm);
     result_t r = vkvmclock_read_msr(&c->vm->kvmclock, c->index, msr, value);
     vm_unlock(c->vm);
@@ -72,6 +74,9 @@ static bool on_kvm_read(void *ctx, uint32_t msr, uint64_t *value) {
 
 static bool on_kvm_write(void *ctx, uint32_t msr, uint64_t value) {
     struct vm_cpu *c = ctx;
+    result_t own = vkvmpv_write_msr(&c->pv, msr, value);
+    if (own != ERR_NOENT)
+        return own == OK;
     vm_lock(c->vm);
     result_t r = vkvmclock_write_msr(&c->vm->kvmclock, c->index, msr, value);
     vm_unlock(c->vm);
@@ -115,6 +120,7 @@ static result_t create_cpu(struct vm *vm, struct reason *why) {
         struct vm_cpu *c = &vm->cpu[i];
         const struct vmsr_ops ops = {
             .ctx = c, .set_tsc_adjust = on_tsc_adjust, .kvm_read = on_kvm_read, .kvm_write = on_kvm_write};
+        vkvmpv_init(&c->pv, &vm->mem);
         vmsr_init(&c->msr, &vm->cpuid, virq_lapic(&vm->irq, i), &ops);
     }
     return OK;

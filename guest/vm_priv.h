@@ -20,6 +20,7 @@
 #include "guest/virq.h"
 #include "guest/vm_sched.h"
 #include "guest/vkvmclock.h"
+#include "guest/vkvmpv.h"
 #include "guest/vm.h"
 #include "guest/vmisc.h"
 #include "guest/vmsr.h"
@@ -38,6 +39,7 @@ struct vm_cpu {
     unsigned index; /* [c] = its APIC ID */
     struct vcpu vcpu;          /* [v] */
     struct vmsr msr;           /* [v] */
+    struct vkvmpv pv;          /* [v] but for its wake-up */
     struct sched_entity sched; /* vm_sched.h */
 };
 
@@ -106,9 +108,14 @@ extern const struct vcpu_ops vm_vcpu_ops;
  * vm_cpu_crashed: vcpu_run said so. */
 uint64_t vm_cpu_next_timer(struct vm_cpu *c);
 bool vm_cpu_has_events(const struct vm_cpu *c);
+/* vm_cpu_sync_eoi - before anything looks at the local APIC, and at the pause: an EOI that the guest gave in its memory. */
+void vm_cpu_sync_eoi(struct vm_cpu *c);
 /* vm_cpu_take_requests - what other CPUs sent to its local APIC, INIT and SIPI included. Context: its CPU; CPU 0 when stopped. */
 void vm_cpu_take_requests(struct vm_cpu *c);
 void vm_cpu_crashed(struct vm_cpu *c);
+
+/* vm_hypercall.c */
+uint64_t vm_hypercall(void *ctx, uint64_t nr, const uint64_t a[4], bool wide);
 
 /* vm_access.c */
 bool vm_emulate_mmio(void *ctx, struct vcpu *v, gpa_t gpa, bool write);

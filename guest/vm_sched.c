@@ -64,8 +64,10 @@ static void drop_here(void *arg) {
     const struct call *call = arg;
     for (unsigned i = 0; i < call->vm->spec.nr_vcpus; i++) {
         struct vm_cpu *c = &call->vm->cpu[i];
-        if (sched_queue_has(my_queue(), &c->sched))
+        if (sched_queue_has(my_queue(), &c->sched)) {
             sched_queue_remove(my_queue(), &c->sched);
+            vm_cpu_sync_eoi(c); /* writes to the guest's memory, so now and not when its state is saved */
+        }
         if (cpu_id() != 0 && vcpu_is_here(&c->vcpu))
             vcpu_put();
     }
@@ -187,6 +189,7 @@ static bool run(struct sched_queue *q, struct sched_entity *e, uint64_t now) {
     struct vm_cpu *c = cpu_of(e);
     struct cpu_public *pub = &this_cpu()->pub;
     pub->guest = c->vm->spec.name;
+    vkvmpv_add_steal(&c->pv, time_tsc_to_ns(now - e->ready_tsc));
     enum vcpu_stop stop = vcpu_run(&c->vcpu, slice_end(q, e, now));
     pub->guest = NULL;
     sched_queue_account(q, e, now, c->vcpu.last_exit_tsc);

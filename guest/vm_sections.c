@@ -46,6 +46,11 @@ static void save_kvmclock(struct vm *vm, struct snap *s) {
     vkvmclock_snapshot(&vm->kvmclock, s);
 }
 
+static void save_kvmpv(struct vm *vm, struct snap *s) {
+    for (unsigned i = 0; i < vm->spec.nr_vcpus; i++)
+        vkvmpv_snapshot(&vm->cpu[i].pv, s);
+}
+
 static struct vcpu_state vcpu_buffer; /* one caller at a time (CPU 0); too large for the stack */
 
 static void save_vcpu(struct vm *vm, unsigned index, struct snap *s) {
@@ -76,6 +81,7 @@ static const struct {
     {{11, 1, "time"}, save_time},  {{1, 1, "cpuid"}, save_cpuid}, {{2, 1, "msr"}, save_msr}, {{3, 1, "irq"}, save_irq},
     {{4, 1, "pit"}, save_pit},     {{5, 1, "rtc"}, save_rtc}, {{6, 1, "pm"}, save_pm},
     {{7, 1, "uart"}, save_uart},   {{8, 1, "misc"}, save_misc}, {{9, 1, "kvmclock"}, save_kvmclock},
+    {{12, 1, "kvmpv"}, save_kvmpv},
 };
 
 /* After those of the machine, one per vCPU: 10 for the first, then VCPU_SECTION_BASE + n. */

@@ -26,8 +26,23 @@ static void on_pio_write(void *ctx, uint16_t port, unsigned size, uint32_t value
     vm_unlock(c->vm);
 }
 
+void vm_cpu_sync_eoi(struct vm_cpu *c) {
+    if (vkvmpv_has_offer(&c->pv) && vkvmpv_take_eoi(&c->pv))
+        vlapic_eoi(lapic_of(c));
+}
+
+/* Exactly one vector is in service, edge-triggered, and none waits: nothing would follow from its EOI. */
+static bool eoi_is_quiet(const struct vlapic *l) {
+    if (l->irr_words != 0 || l->isr_words == 0 || (l->isr_words & (l->isr_words - 1)) != 0)
+        return false;
+    unsigned offset = 0x10u * (unsigned)__builtin_ctz(l->isr_words);
+    uint32_t in_service = vlapic_reg(l, LAPIC_ISR + offset);
+    return (in_service & (in_service - 1)) == 0 && (vlapic_reg(l, LAPIC_TMR + offset) & in_service) == 0;
+}
+
 void vm_cpu_take_requests(struct vm_cpu *c) {
     struct vlapic_requests requests;
+    vm_cpu_sync_eoi(c);
     if (!vlapic_has_news(lapic_of(c)) || !vlapic_take(lapic_of(c), &requests))
         return;
     if (requests.init)
@@ -41,12 +56,17 @@ static void on_take_requests(void *ctx) {
 }
 
 bool vm_cpu_has_events(const struct vm_cpu *c) {
-    return vlapic_has_pending(lapic_of(c)) || vlapic_has_news(lapic_of(c));
+    return vlapic_has_pending(lapic_of(c)) || vlapic_has_news(lapic_of(c)) || vkvmpv_is_kicked(&c->pv);
 }
 
 static unsigned on_pending(void *ctx) {
-    const struct vlapic *l = lapic_of(ctx);
-    return ((l->pending & (VLAPIC_PENDING_VECTOR | VLAPIC_PENDING_EXTINT)) != 0 ? VCPU_PENDING_IRQ : 0) |
+    struct vm_cpu *c = ctx;
+    const struct vlapic *l = lapic_of(c);
+    if (vkvmpv_wants_eoi(&c->pv) && eoi_is_quiet(l))
+        vkvmpv_offer_eoi(&c->pv);
+    bool wake = c->vcpu.activity == VCPU_HALTED && vkvmpv_take_kick(&c->pv);
+    return (wake ? VCPU_PENDING_WAKE : 0) |
+           ((l->pending & (VLAPIC_PENDING_VECTOR | VLAPIC_PENDING_EXTINT)) != 0 ? VCPU_PENDING_IRQ : 0) |
            (vlapic_nmi_pending(l) ? VCPU_PENDING_NMI : 0);
 }
 
@@ -59,10 +79,12 @@ static bool on_nmi_accept(void *ctx) {
 }
 
 static uint8_t on_get_cr8(void *ctx) {
+    vm_cpu_sync_eoi(ctx);
     return vlapic_tpr(lapic_of(ctx)) >> 4;
 }
 
 static void on_set_cr8(void *ctx, uint8_t value) {
+    vm_cpu_sync_eoi(ctx);
     vlapic_set_tpr(lapic_of(ctx), (uint8_t)(value << 4));
 }
 
@@ -80,10 +102,12 @@ static uint64_t on_next_timer(void *ctx) {
 }
 
 static bool on_rdmsr(void *ctx, uint32_t msr, uint64_t *value) {
+    vm_cpu_sync_eoi(ctx);
     return vmsr_read(&((struct vm_cpu *)ctx)->msr, msr, value) == VMSR_OK;
 }
 
 static bool on_wrmsr(void *ctx, uint32_t msr, uint64_t value) {
+    vm_cpu_sync_eoi(ctx);
     return vmsr_write(&((struct vm_cpu *)ctx)->msr, msr, value) == VMSR_OK;
 }
 
@@ -127,6 +151,7 @@ const struct vcpu_ops vm_vcpu_ops = {
     .mmio = vm_emulate_mmio,
     .rdmsr = on_rdmsr,
     .wrmsr = on_wrmsr,
+    .hypercall = vm_hypercall,
     .take_requests = on_take_requests,
     .pending = on_pending,
     .irq_accept = on_irq_accept,

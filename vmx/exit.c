@@ -4,12 +4,15 @@
 #include <stdio.h>
 
 #include "kernel/cpu.h"
+#include "kernel/hw/msr_regs.h"
 #include "kernel/hw/vmx_regs.h"
 #include "kernel/io.h"
 #include "kernel/lapic.h"
 #include "kernel/trap.h"
 #include "vmx/vcpu_priv.h"
 #include "vmx/vmcs.h"
+
+#define CS_AR_LONG BIT(13)
 
 enum { VECTOR_DB = 1, VECTOR_UD = 6, VECTOR_GP = 13, VECTOR_AC = 17 };
 
@@ -125,11 +128,15 @@ static enum exit_action on_hlt(struct vcpu *v) {
     return EXIT_ACTION_HALT;
 }
 
-/* Linux probes hypercalls outright where it sees KVM's signature. Linux, Documentation/virt/kvm/x86/hypercalls.rst. */
+/* Arguments as KVM defines them. Linux, Documentation/virt/kvm/x86/hypercalls.rst. */
 static enum exit_action on_vmcall(struct vcpu *v) {
-    const uint64_t enosys = (uint64_t)-1000, eperm = (uint64_t)-1;
+    const uint64_t eperm = (uint64_t)-1;
+    bool wide = (vmcs_read_64(VMCS_GUEST_EFER) & EFER_LMA) != 0 && (vmcs_read_32(VMCS_GUEST_CS_AR) & CS_AR_LONG) != 0;
+    uint64_t mask = wide ? UINT64_MAX : UINT32_MAX;
+    const uint64_t a[4] = {v->regs[REG_RBX] & mask, v->regs[REG_RCX] & mask, v->regs[REG_RDX] & mask, v->regs[REG_RSI] & mask};
     bool kernel = (vmcs_read_32(VMCS_GUEST_SS_AR) >> 5 & 3) == 0;
-    v->regs[REG_RAX] = kernel ? enosys : eperm;
+    v->regs[REG_RAX] = (kernel ? v->ops->hypercall(v->ctx, v->regs[REG_RAX] & mask, a, wide) : eperm) & mask;
+    v->recheck = true;
     vcpu_skip_instruction(v);
     return EXIT_ACTION_RESUME;
 }
@@ -238,7 +245,7 @@ static enum exit_action (*const handlers[NR_EXIT_REASONS])(struct vcpu *v) = {
     [EXIT_RDPMC] = on_gp,                 /* no performance counters are shown */
     [EXIT_RDTSC] = on_impossible,         /* not intercepted */
     [EXIT_RSM] = on_undefined,            /* no SMM in guests */
-    [EXIT_VMCALL] = on_vmcall,            /* no hypercall exists: "unknown" */
+    [EXIT_VMCALL] = on_vmcall,
     [EXIT_VMCLEAR] = on_undefined,        /* VMX is hidden: all VMX instructions raise #UD */
     [EXIT_VMLAUNCH] = on_undefined,
     [EXIT_VMPTRLD] = on_undefined,

@@ -24,6 +24,7 @@ struct vcpu;
 
 #define VCPU_PENDING_IRQ 1u /* a maskable interrupt above the task priority */
 #define VCPU_PENDING_NMI 2u
+#define VCPU_PENDING_WAKE 4u /* HLT ends without an interrupt; taken by asking, so it is told to a halted vCPU only */
 
 struct vcpu_ops {
     void (*cpuid)(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
@@ -36,6 +37,8 @@ struct vcpu_ops {
     bool (*rdmsr)(void *ctx, uint32_t msr, uint64_t *value);
     bool (*wrmsr)(void *ctx, uint32_t msr, uint64_t value);
     void (*take_requests)(void *ctx); /* what other CPUs sent: interrupts, INIT, SIPI (vcpu_state.h carries the latter out) */
+    /* VMCALL by the guest's kernel; a: RBX, RCX, RDX, RSI. wide: in 64-bit mode, else the values have 32 bits. */
+    uint64_t (*hypercall)(void *ctx, uint64_t nr, const uint64_t a[4], bool wide);
     unsigned (*pending)(void *ctx);  /* VCPU_PENDING_*: what could be delivered */
     int (*irq_accept)(void *ctx);    /* acknowledge it: vector, or -1 after all */
     bool (*nmi_accept)(void *ctx);   /* take a pending NMI */

@@ -63,7 +63,7 @@ static bool can_wake(struct vcpu *v, unsigned pending) {
     if (v->activity == VCPU_WAIT_SIPI) /* NMIs and interrupts wait until it has started. SDM 8.4.2 */
         return false;
     bool nmi = (pending & VCPU_PENDING_NMI) != 0 && (vmcs_read_32(VMCS_GUEST_INTERRUPTIBILITY) & VMX_BLOCKING_NMI) == 0;
-    return v->event_queued || nmi ||
+    return v->event_queued || nmi || (pending & VCPU_PENDING_WAKE) != 0 ||
            ((pending & VCPU_PENDING_IRQ) != 0 && (vmcs_read_nat(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0);
 }
 
@@ -96,7 +96,7 @@ static enum vcpu_stop prepare_entry(struct vcpu *v) {
         }
         v->activity = VCPU_ACTIVE;
     }
-    if (pending != 0 || v->window_irq || v->window_nmi)
+    if ((pending & (VCPU_PENDING_IRQ | VCPU_PENDING_NMI)) != 0 || v->window_irq || v->window_nmi)
         deliver_events(v, pending);
     arm_timer(v, now, next_timer);
     return 0;
