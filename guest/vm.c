@@ -131,6 +131,19 @@ bool vm_vcpu_info(struct vm *vm, unsigned index, struct vm_vcpu_info *out) {
     return true;
 }
 
+bool vm_exit_stats(struct vm *vm, unsigned index, struct vm_exit_count *out) {
+    for (unsigned reason = 0; reason < VCPU_NR_EXIT_REASONS; reason++) {
+        uint64_t count = 0;
+        for (unsigned i = 0; i < vm->spec.nr_vcpus; i++)
+            count += __atomic_load_n(&vm->cpu[i].vcpu.exits_by[reason], __ATOMIC_RELAXED);
+        if (count == 0 || index-- != 0)
+            continue;
+        *out = (struct vm_exit_count){vcpu_exit_name(reason), count};
+        return true;
+    }
+    return false;
+}
+
 static void sum_vcpus(struct vm *vm, struct vm_info *out) {
     struct vm_vcpu_info one;
     for (unsigned i = 0; vm_vcpu_info(vm, i, &one); i++) {

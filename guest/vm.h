@@ -83,6 +83,12 @@ struct vm_vcpu_info {
     const char *activity;
     uint64_t run_ns, wait_ns, exits;
 };
+/* vm_exit_stats - the index-th reason for which this VM's vCPUs have left the guest at least once; false past the end. */
+struct vm_exit_count {
+    const char *name;
+    uint64_t count;
+};
+bool vm_exit_stats(struct vm *vm, unsigned index, struct vm_exit_count *out);
 bool vm_vcpu_info(struct vm *vm, unsigned index, struct vm_vcpu_info *out); /* false past the last vCPU */
 struct vm *vm_find(const char *name);                 /* live ones only; NULL when none */
 enum vm_state vm_get_state(const struct vm *vm);

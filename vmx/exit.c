@@ -301,8 +301,11 @@ static enum exit_action (*const handlers[NR_EXIT_REASONS])(struct vcpu *v) = {
     [EXIT_NOTIFY] = on_impossible,        /* not intercepted */
 };
 
+_Static_assert(VCPU_NR_EXIT_REASONS == NR_EXIT_REASONS, "one counter each");
+
 enum exit_action exit_dispatch(struct vcpu *v, uint32_t reason) {
     uint32_t basic = reason & 0xffff;
+    v->exits_by[MIN(basic, NR_EXIT_REASONS - 1u)]++;
     if (basic >= NR_EXIT_REASONS || handlers[basic] == NULL)
         return exit_crash(v, "unknown VM exit reason %u", basic);
     return handlers[basic](v);

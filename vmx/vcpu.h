@@ -60,6 +60,7 @@ enum vcpu_stop {
 
 #define VCPU_XSAVE_BYTES 4096
 #define VCPU_NOT_LOADED (-1)
+#define VCPU_NR_EXIT_REASONS 76u
 
 enum vcpu_activity { VCPU_ACTIVE = 0, VCPU_HALTED, VCPU_WAIT_SIPI };
 
@@ -92,6 +93,7 @@ struct vcpu {
     uint64_t msr_star, msr_lstar, msr_cstar, msr_fmask, msr_kernel_gs_base, msr_tsc_aux;
     uint8_t *xsave;     /* VCPU_XSAVE_BYTES, 64-byte aligned; valid while the vCPU is not loaded */
     uint64_t nr_exits;        /* [r] */
+    uint64_t exits_by[VCPU_NR_EXIT_REASONS]; /* [r] by basic reason; later ones count as the last */
     uint64_t tsc_offset;      /* guest TSC = host TSC + this */
     uint64_t last_exit_tsc;   /* host TSC when vcpu_run last came back */
     uint64_t first_entry_tsc; /* host TSC right before the first entry that succeeded, or when a halted vCPU first got the
@@ -134,6 +136,9 @@ static inline void vcpu_request_stop(struct vcpu *v) {
  * vcpu_pml_drain - that log into v->dirty.   Both: on the CPU where it is loaded. */
 void vcpu_sync_dirty_log(struct vcpu *v);
 void vcpu_pml_drain(struct vcpu *v);
+
+/* vcpu_exit_name - of a basic exit reason; never NULL. */
+const char *vcpu_exit_name(unsigned reason);
 
 /* For handlers: the VMCS is current. */
 void vcpu_skip_instruction(struct vcpu *v);
