@@ -16,7 +16,7 @@ $(BUILD)/deps/deps.mk: tools/deps.lock tools/fetch.sh tools/build_deps.sh
 	tools/fetch.sh build
 	tools/build_deps.sh build
 	@touch $@
-NO_DEPS_GOALS := clean help unit check fuzz fuzz-quick bench deps-run demo run run-gdb test test-quick
+NO_DEPS_GOALS := clean help unit tsan check fuzz fuzz-quick bench deps-run demo run run-gdb test test-quick
 ifneq ($(filter-out $(NO_DEPS_GOALS),$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/deps/deps.mk
 endif
@@ -25,6 +25,7 @@ include net/module.mk
 include boot/module.mk
 include tests/unit/module.mk
 include tests/fuzz/module.mk
+include tests/tsan/module.mk
 include tests/bench/module.mk
 include tests/guests/module.mk
 include tests/machine/module.mk

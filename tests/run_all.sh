@@ -57,6 +57,7 @@ done
 part "workload selftest" 5 tests/guests/initramfs/selftest.py
 part "demo selftest" 5 tests/machine/demo_test.py
 run_make "unit tests" 15 unit
+run_make "thread sanitizer" 5 tsan
 run_make "stream over lwIP" 10 net-test
 run_make fuzzing 20 fuzz-quick
 if [ "$kind" = all ]; then
