@@ -167,6 +167,8 @@ void virq_msi(struct virq *v, uint64_t addr, uint32_t data) {
         .mode = (uint8_t)(data >> MSI_DATA_MODE_SHIFT & 7),
         .logical = (addr & MSI_ADDR_LOGICAL) != 0,
     };
+    if ((addr & MSI_ADDR_REDIRECT) != 0 && msg.logical && msg.mode == LAPIC_MODE_FIXED)
+        msg.mode = LAPIC_MODE_LOWEST; /* the redirection hint */
     send(v, &msg);
 }
 
