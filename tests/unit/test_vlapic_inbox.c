@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The inbox of a local APIC: what each function does, and every order in which the atomic operations of two posters and the
  * owner can happen. For the latter the inbox's source is compiled in here with a scheduling point before each operation (but
- * relaxed loads, of which none decides anything alone); the actors are coroutines, and all schedules are run one after another. (What the orders on one memory mean for a compiler and a
- * processor is the thread sanitizer's matter: tests/tsan/stress_inbox.c.) */
+ * relaxed loads, of which none decides anything alone); the actors are coroutines, and all schedules are run one after another.
+ * What the memory orders mean for a compiler and a processor is the thread sanitizer's matter: tests/tsan/stress_inbox.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
