@@ -8,6 +8,7 @@
 
 #include "console/migrate_view.h"
 #include "guest/vm.h"
+#include "migration/audit.h"
 #include "net/stream.h"
 
 #define CONSOLE_LINE_LEN 256
@@ -74,6 +75,12 @@ struct console_ops {
     const char *(*migrate_forbids_stop)(const struct vm *vm); /* NULL: it does not */
     uint64_t (*migrate_report_id)(void); /* of the last that ended; 0: none. Cheap, asked at every poll */
     bool (*migrate_report)(struct migrate_view_report *out); /* that one */
+
+    /* migration/audit.h */
+    result_t (*audit_start)(struct vm *vm, enum dirty_method method, uint32_t periods, uint32_t collects, struct reason *why);
+    void (*audit_stop)(void);
+    bool (*audit_get)(struct audit_report *out);
+    bool (*vm_exit_stats)(struct vm *vm, unsigned index, struct vm_exit_count *out);
 
     /* network */
     bool (*peer_iterate)(unsigned index, struct console_peer *out);

@@ -121,6 +121,10 @@ void ops_real_fill(struct console_ops *ops, const struct config *cfg) {
     ops->vm_resume = vm_resume;
     ops->vm_console_read = vm_console_read;
     ops->vm_console_write = vm_console_write;
+    ops->audit_start = audit_start;
+    ops->audit_stop = audit_stop;
+    ops->audit_get = audit_get;
+    ops->vm_exit_stats = vm_exit_stats;
     ops_real_fill_migrate(ops);
     ops->peer_iterate = peer_iterate;
     ops->migration_port = cfg->host.migration_port;
