@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_measure.c - looking inside a running guest's virtualisation: `audit` (is no dirty page lost?) and `exits` (why does it leave
- * the CPU?). */
+/* cmd_measure.c - looking into a running VM: `audit` (is no dirty page lost?), `exits` (why does it leave the CPU?). */
 #include "console/commands.h"
 
 #include <inttypes.h>
@@ -51,7 +50,8 @@ static void show_audit(struct shell *sh) {
         shell_error(sh, "no VM was audited since the machine started; `audit NAME` begins");
         return;
     }
-    const char *state = r.running ? "running" : r.why.text[0] != '\0' ? "ended early" : r.lost + r.disagree != 0 ? "FAILED" : "passed";
+    bool failed = r.lost + r.disagree != 0;
+    const char *state = r.running ? "running" : r.why.text[0] != '\0' ? "ended early" : failed ? "FAILED" : "passed";
     if (sh->json) {
         json_begin(&j, &sh->out, "audit");
         json_str(&j, "name", r.name);

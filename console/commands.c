@@ -25,11 +25,12 @@ static const char migrate_help[] =
     "  resolve             for a VM in doubt, when you know: keep it (the target is switched off for good)\n"
     "                      or free it (the target runs it). A wrong `keep` runs the VM twice.\n";
 
-static const char audit_help[] = "  --periods N      stop, compare and go on so often (4)\n"
-                                 "  --collections N  read the log so often in between, every 100 us (1000)\n"
-                                 "  --dirty METHOD   pml, dbit, wp or auto\n"
-                                 "  The guest is stopped for a moment at the end of each period. Every page whose content changed must\n"
-                                 "  be in the log, and the log's notes must equal EPT's own flags.\n";
+static const char audit_help[] =
+    "  --periods N      stop, compare and go on so often (4)\n"
+    "  --collections N  read the log so often in between, every 100 us (1000)\n"
+    "  --dirty METHOD   pml, dbit, wp or auto\n"
+    "  The guest is stopped for a moment at the end of each period. Every page whose content changed\n"
+    "  must be in the log, and the log's notes must equal EPT's own flags.\n";
 
 const struct command shell_commands[] = {
     { "help", "help [COMMAND]", "what there is to say here", NULL, cmd_help_run, cmd_help_complete },
@@ -43,8 +44,8 @@ const struct command shell_commands[] = {
       "  ping      ask a host for an answer, 4 times or COUNT times\n", cmd_net_run, cmd_net_complete },
     { "mem", "mem", "memory: total, free, the hypervisor's own, per VM", NULL, cmd_mem_run, NULL },
     { "cpu", "cpu", "processor and VT-x features, with reasons for missing ones", NULL, cmd_cpu_run, NULL },
-    { "audit", "audit NAME [OPTIONS]\naudit status|stop", "prove on a running VM that dirty logging loses no page", audit_help,
-      cmd_audit_run, cmd_audit_complete },
+    { "audit", "audit NAME [OPTIONS]\naudit status|stop", "prove on a running VM that dirty logging loses no page",
+      audit_help, cmd_audit_run, cmd_audit_complete },
     { "exits", "exits NAME", "why a VM has left the CPU, and how often", NULL, cmd_exits_run, cmd_exits_complete },
     { "log", "log [N]", "the last N messages (20)", NULL, cmd_log_run, NULL },
     { "json", "json on|off", "answer every command in JSON lines",
