@@ -126,7 +126,8 @@ static void test_cmd_audit_refusals(void **state) {
 static void test_cmd_audit_status(void **state) {
     (void)state;
     any_audit = true;
-    report = (struct audit_report){.name = "web", .method = DIRTY_PML, .periods = 2, .periods_wanted = 2, .collects = 9, .changed = 5};
+    report = (struct audit_report){
+        .name = "web", .method = DIRTY_PML, .periods = 2, .periods_wanted = 2, .collects = 9, .changed = 5};
     expect("audit status", "audit of web (pml): passed");
     report.lost = 1;
     expect("audit status", "FAILED");
